@@ -1,0 +1,118 @@
+"""
+Who calls, told by the key that is shown, on every call and from memory.
+
+Live keys are held in memory and read again when one was made or revoked: the change marks
+the commit it waits for, and the first call after that commit reads. So a revoked key is
+refused at the next call after the revocation was answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+from freehold.access.keys import live_keys
+from freehold.access.schema import ServiceKey
+from freehold.clock import Clock
+from freehold.crypto import Secret, service_keys
+from freehold.db import Caller, Reader
+from freehold.errors import Unauthenticated
+
+T = TypeVar("T")
+_REMEMBERED_MAX: Final = 10_000
+_NEVER: Final = 1 << 62
+
+#: The owner of the process, on a Unix socket that only he can open.
+LOCAL: Final = Caller("local", trusted=True)
+
+
+class KeysDatabase(Protocol):
+    """Where the keys are."""
+
+    @property
+    def seq(self) -> int:
+        """The last commit."""
+
+    def read(self, run: Callable[[Reader], T], /) -> T:
+        """Run a query and wait for it."""
+
+
+class KeyAuthenticator:
+    """
+    Tells a caller by the key.
+
+    Args:
+        database: Where the keys are.
+        pepper: What their digests are made with.
+        clock: For expiry.
+    """
+
+    def __init__(self, database: KeysDatabase, *, pepper: Secret, clock: Clock) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._clock = clock
+        self._by_id: dict[str, ServiceKey] = {}
+        #: Keys that were checked before: the caller and when the key expires.
+        self._known: dict[str, tuple[Caller, int]] = {}
+        self._stale_after_seq: int | None = None
+        self._read()
+
+    def caller(self, raw_key: str | None, *, trusted: bool) -> Caller:
+        """
+        The caller who shows this key.
+
+        Args:
+            raw_key: The key, None when none was shown.
+            trusted: The connection is the owner's own; then no key is needed.
+
+        Raises:
+            Unauthenticated: There is no key where one is needed, or it does not live. Which
+                of the reasons it was is not told.
+        """
+        if self._stale_after_seq is not None and self._database.seq > self._stale_after_seq:
+            self._read()
+        if raw_key is None:
+            if trusted:
+                return LOCAL
+            raise Unauthenticated(
+                "the call shows no key.",
+                hint="Send `Authorization: Bearer fh_…`; `freehold keys create` makes one.",
+            )
+        known = self._known.get(raw_key)
+        if known is None:
+            known = self._check(raw_key)
+        caller, expires_at_ns = known
+        if expires_at_ns != _NEVER and self._clock.wall_ns() >= expires_at_ns:
+            raise _refusal()
+        return caller
+
+    def changing(self) -> None:
+        """A key is about to change: read them all again after the next commit."""
+        self._stale_after_seq = self._database.seq
+
+    def _read(self) -> None:
+        self._stale_after_seq = None
+        self._by_id = {row.id: row for row in self._database.read(live_keys)}
+        self._known = {}
+
+    def _check(self, raw_key: str) -> tuple[Caller, int]:
+        parsed = service_keys.parse(raw_key)
+        row = self._by_id.get(parsed.id) if parsed is not None else None
+        digest = row.digest if row is not None else None
+        # Compared also when there is no such key, so that its absence takes as long.
+        is_right = service_keys.matches(raw_key, digest, pepper=self._pepper)
+        if row is None or not is_right:
+            raise _refusal()
+        caller = Caller(row.id, scopes=frozenset(row.scopes), user=row.user)
+        expires_at_ns = _NEVER if row.expires_at is None else row.expires_at * 1_000_000_000
+        if len(self._known) >= _REMEMBERED_MAX:
+            self._known.clear()
+        self._known[raw_key] = caller, expires_at_ns
+        return caller, expires_at_ns
+
+
+def _refusal() -> Unauthenticated:
+    return Unauthenticated(
+        "the key is not one that lives.",
+        hint="It may be mistyped, expired, revoked or of another data layer.",
+    )

@@ -1,0 +1,299 @@
+"""
+The transport of asynchronous bindings: calls over frames, and what becomes of them.
+
+A binding opens its connection with its first call and opens another when that one is gone.
+A call that loses its connection:
+
+    query, first time       sent once more on the next connection; its caller notices nothing
+    query, second time      Unavailable
+    mutation, not sent      sent on the next connection; Unavailable when there is none
+    mutation, sent          OutcomeUnknown
+
+Time: one alarm for all calls of the binding, set to the earliest deadline that was seen.
+Bytes are not looked at here, see `async_connection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+from collections import deque
+from typing import Any, Final, TypeVar
+
+from freehold.client import backoff, failures, frames
+from freehold.client.address import Target
+from freehold.client.async_connection import Call, Connection
+from freehold.client.method import Method, encode_args
+from freehold.client.options import CallOptions
+from freehold.client.problems import ErrorTypes
+from freehold.errors import CallError, FreeholdError
+from freehold.ids import SystemIds
+from freehold.wire.codec import MSGPACK
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class AsyncFrames:
+    """
+    Calls of one binding, from one event loop.
+
+    Args:
+        target: Where to go, with which key.
+        contract: The hash that the client was generated from.
+        errors: The errors that the client knows.
+    """
+
+    def __init__(self, target: Target, *, contract: str | None, errors: ErrorTypes) -> None:
+        self.errors = errors
+        #: The highest commit that an answer told of; each query asks to see it.
+        self.seq = 0
+        #: The address, for messages.
+        self.place = target.address.text
+        self._target = target
+        self._hello = frames.pack_hello(target.key, contract)
+        self._ids = SystemIds()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._current: Connection | None = None
+        self._connections: set[Connection] = set()
+        self._waiting: deque[Call] = deque()
+        self._dialling: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._was_connected = False
+        self._is_closed = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
+
+    # -- calls ------------------------------------------------------------------------------
+
+    def call(
+        self, options: CallOptions, method: Method[T], args: dict[str, Any], /
+    ) -> asyncio.Future[T]:
+        """
+        Send a call; the future gets its answer.
+
+        Raises:
+            InvalidArgument: An argument has no form on the wire; nothing was sent.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._enter(loop)
+        future: asyncio.Future[T] = loop.create_future()
+        tail = (
+            method.packed
+            + encode_args(method, args, MSGPACK)
+            + frames.pack_options(options.timeout_ms, self.seq if method.is_query else 0)
+        )
+        now = loop.time()
+        deadline = now + options.patience_s
+        call = Call(future, method, tail, timeout_s=options.timeout_s, deadline=deadline)
+        if deadline < self._alarm_at:
+            self._set_alarm(deadline)
+        current = self._current
+        if current is None or len(current.pending) >= frames.CALLS_IN_FLIGHT_MAX or self._waiting:
+            self._wait(call)
+        elif now - current.used_at > frames.IDLE_S and not current.pending:
+            current.retire()
+            self._wait(call)
+        else:
+            current.used_at = now
+            current.send(call)
+        return future
+
+    def _wait(self, call: Call) -> None:
+        if self._is_closed:
+            call.fail(failures.binding_is_closed(self.place))
+            return
+        self._waiting.append(call)
+        if self._current is None:
+            self._dial_soon()
+
+    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A binding lives in one loop; when that was closed, it may go on in another."""
+        if self._loop is not None and not self._loop.is_closed():
+            raise FreeholdError(
+                "a binding was called from a second event loop.",
+                hint="connect() once in each event loop.",
+            )
+        self._loop = loop
+        self._current, self._dialling, self._alarm = None, None, None
+        self._alarm_at = math.inf
+        self._connections.clear()
+        self._waiting.clear()
+
+    # -- connecting ---------------------------------------------------------------------------
+
+    def _dial_soon(self) -> None:
+        if self._dialling is None:
+            self._dialling = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
+        """Open a connection for the waiting calls, or tell them that there is none."""
+        attempts = backoff.ATTEMPTS_MAX if self._was_connected else 1
+        error: CallError | None = None
+        try:
+            while attempts and self._current is None and self._someone_waits():
+                attempts -= 1
+                await asyncio.sleep(backoff.wait_s(self._failures, self._ids))
+                try:
+                    self._use(await self._dial())
+                except (OSError, CallError) as reason:
+                    self._failures += 1
+                    error = self._why_not(reason)
+        finally:
+            self._dialling = None
+        if error is not None and self._current is None:
+            self._fail_waiting(error)
+
+    async def _dial(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        address = self._target.address
+        upgrade = None if address.path else frames.upgrade_request(address.authority)
+        connection = Connection(self, self._hello, upgrade)
+        self._connections.add(connection)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                if address.path:
+                    await loop.create_unix_connection(lambda: connection, address.path)
+                else:
+                    tls = ssl.create_default_context() if address.tls else None
+                    await loop.create_connection(
+                        lambda: connection, address.host, address.port, ssl=tls
+                    )
+                await connection.opened
+        except BaseException:
+            connection.abort()
+            self._connections.discard(connection)
+            raise
+        return connection
+
+    def _use(self, connection: Connection) -> None:
+        if connection.is_gone or connection.is_retiring:
+            raise ConnectionResetError("it hung up at once")
+        connection.used_at = asyncio.get_running_loop().time()
+        self._current = connection
+        self.has_room(connection)
+
+    def _why_not(self, reason: Exception) -> CallError:
+        if isinstance(reason, CallError):
+            return reason
+        error = self._target.nobody_there(reason)
+        error.__cause__ = reason
+        return error
+
+    def _someone_waits(self) -> bool:
+        return any(not call.future.done() for call in self._waiting)
+
+    def _fail_waiting(self, error: CallError) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            call.fail(failures.again(error))
+
+    # -- what connections tell ----------------------------------------------------------------
+
+    def is_welcome(self) -> None:
+        """A data layer is there."""
+        self._failures = 0
+        self._was_connected = True
+
+    def has_room(self, connection: Connection) -> None:
+        """Send what waits, as far as the connection takes it."""
+        waiting = self._waiting
+        while waiting and len(connection.pending) < frames.CALLS_IN_FLIGHT_MAX:
+            call = waiting.popleft()
+            if not call.future.done():
+                connection.send(call)
+
+    def is_going(self, connection: Connection) -> None:
+        """New calls need another connection."""
+        if connection is self._current:
+            self._current = None
+            if self._waiting:
+                self._dial_soon()
+
+    def is_gone(self, connection: Connection, error: CallError | None) -> None:
+        """Find an end or another connection for each call that was on it."""
+        self._connections.discard(connection)
+        if connection is self._current:
+            self._current = None
+        if not connection.is_welcome:
+            self._failures += 1
+        again = []
+        for call in connection.pending.values():
+            if call.future.done():
+                continue
+            retries = not call.is_retry if call.method.is_query else not call.sent
+            if error is not None and not isinstance(error, frames.ProtocolBroken):
+                call.fail(failures.again(error))
+            elif retries and not self._is_closed:
+                call.is_retry, call.sent = True, False
+                again.append(call)
+            else:
+                place = self.place
+                call.fail(failures.line_is_lost(call.method, place, sent=call.sent))
+        self._waiting.extendleft(reversed(again))
+        if self._current is not None:
+            self.has_room(self._current)
+        elif self._waiting:
+            self._dial_soon()
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def _set_alarm(self, at: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = at
+        self._alarm = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        """End the calls whose time is up, and find out when to look again."""
+        now = asyncio.get_running_loop().time()
+        self._alarm, self._alarm_at = None, math.inf
+        earliest = math.inf
+        for connection in list(self._connections):
+            late = False
+            for call in connection.pending.values():
+                if call.future.done():
+                    continue
+                if call.deadline > now:
+                    earliest = min(earliest, call.deadline)
+                    continue
+                late = late or call.sent
+                call.fail(failures.time_is_up(call.method, call.timeout_s, sent=call.sent))
+            if late:
+                # It did not even say that the time is up: new calls go elsewhere.
+                connection.retire()
+        for call in self._waiting:
+            if call.deadline <= now:
+                call.fail(failures.time_is_up(call.method, call.timeout_s, sent=False))
+            else:
+                earliest = min(earliest, call.deadline)
+        if earliest < self._alarm_at:
+            self._set_alarm(earliest)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the connections; calls in flight end as if their connection were lost."""
+        self._is_closed = True
+        if self._loop is not asyncio.get_running_loop():
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm, self._alarm_at = None, math.inf
+        if self._dialling is not None:
+            self._dialling.cancel()
+        self._fail_waiting(failures.binding_is_closed(self.place))
+        closed = [connection.closed for connection in self._connections]
+        for connection in list(self._connections):
+            connection.close()
+        self._current = None
+        if closed:
+            _, late = await asyncio.wait(closed, timeout=CLOSE_TIMEOUT_S)
+            if late:
+                for connection in list(self._connections):
+                    connection.abort()
+                await asyncio.wait(late, timeout=CLOSE_TIMEOUT_S)

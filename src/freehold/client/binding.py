@@ -1,0 +1,265 @@
+"""
+What generated classes extend: a binding is a consumer's typed handle on an entrypoint.
+
+    dal = DataLayer.connect()                          # FREEHOLD_DAL says where
+    async with DataLayer.connect("unix:/run/app.sock") as dal: ...
+    quick = dal.with_options(timeout_s=2)              # the same connection
+
+Wherever the entrypoint runs, the methods are the same; what carries the calls is one of
+the transports: `async_frames`, `sync_frames`, `http`, `in_process`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, cast
+
+from freehold.client.address import Target, find_target
+from freehold.client.async_frames import AsyncFrames
+from freehold.client.in_process import AsyncInProcess, Dispatcher, RequestFactory, SyncInProcess
+from freehold.client.method import Method
+from freehold.client.options import TIMEOUT_S, CallOptions
+from freehold.client.problems import ErrorTypes
+from freehold.client.sync_frames import SyncFrames
+from freehold.errors import InvalidArgument
+from freehold.wire.codec import JSON, MSGPACK
+
+T = TypeVar("T")
+
+#: How calls travel: `http` is for where only HTTP gets through; it costs ten times as much.
+TransportName = Literal["frames", "http", "http+msgpack"]
+
+
+class AsyncTransport(Protocol):
+    """Carries the calls of an asynchronous binding."""
+
+    @property
+    def seq(self) -> int:
+        """The highest commit that an answer told of."""
+
+    def call(
+        self, options: CallOptions, method: Method[T], args: dict[str, Any], /
+    ) -> Awaitable[T]:
+        """Send it; the awaitable gives the answer or raises a `CallError`."""
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+
+
+class SyncTransport(Protocol):
+    """Carries the calls of a blocking binding, from any thread."""
+
+    @property
+    def seq(self) -> int:
+        """The highest commit that an answer told of."""
+
+    def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+        """Send it and wait for the answer; raises a `CallError`."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class AsyncCall(Protocol):
+    """A transport's `call` with the options filled in."""
+
+    def __call__(self, method: Method[T], args: dict[str, Any], /) -> Awaitable[T]:
+        """Call the method."""
+
+
+class SyncCall(Protocol):
+    """A transport's `call` with the options filled in."""
+
+    def __call__(self, method: Method[T], args: dict[str, Any], /) -> T:
+        """Call the method."""
+
+
+class AsyncBinding:
+    """The asynchronous face; a generated class adds the methods."""
+
+    _contract: ClassVar[str | None] = None
+    _errors: ClassVar[ErrorTypes] = ErrorTypes()
+
+    def __init__(self, transport: AsyncTransport, options: CallOptions | None = None) -> None:
+        self._transport = transport
+        self._call = cast("AsyncCall", partial(transport.call, options or CallOptions()))
+
+    @classmethod
+    def connect(
+        cls,
+        address: str | None = None,
+        *,
+        key: str | None = None,
+        binding: str = "DAL",
+        transport: TransportName = "frames",
+        timeout_s: float = TIMEOUT_S,
+    ) -> Self:
+        """
+        A binding to the data layer at the address; its first call connects.
+
+        Args:
+            address: `http://host:port`, `https://…`, `frames://…` or `unix:/path`; left out,
+                `FREEHOLD_<BINDING>` says it.
+            key: The service key; left out, `FREEHOLD_<BINDING>_KEY` or the file that
+                `FREEHOLD_<BINDING>_KEY_FILE` names. A Unix socket needs none.
+            binding: The name in those variables.
+            transport: `frames`, or `http` where nothing else gets through.
+            timeout_s: How long each call may take.
+
+        Raises:
+            Unavailable: Nothing says where the data layer is.
+            InvalidArgument: The address or another argument cannot be used.
+        """
+        target = find_target(address, key=key, binding=binding)
+        return cls(cls._open(target, transport), CallOptions(timeout_s))
+
+    @classmethod
+    def _open(cls, target: Target, transport: TransportName) -> AsyncTransport:
+        if transport == "frames":
+            return AsyncFrames(target, contract=cls._contract, errors=cls._errors)
+        # httpx takes a tenth of a second to import, and only this transport wants it.
+        from freehold.client.http import AsyncHttp
+
+        codec = _codec(target, transport)
+        return AsyncHttp(target, contract=cls._contract, errors=cls._errors, codec=codec)
+
+    @classmethod
+    def in_process(cls, dispatcher: Dispatcher, *, request: RequestFactory) -> Self:
+        """
+        A binding to an entrypoint of this very process, without a socket.
+
+        Args:
+            dispatcher: Runs the calls; in practice the server's own.
+            request: Makes its requests, with the caller they are made for.
+        """
+        carrier = AsyncInProcess(
+            dispatcher, request=request, contract=cls._contract, errors=cls._errors
+        )
+        return cls(carrier)
+
+    @property
+    def seq(self) -> int:
+        """The highest commit this binding has seen; its queries see at least that one."""
+        return self._transport.seq
+
+    def with_options(self, *, timeout_s: float) -> Self:
+        """The same binding, over the same connection, with other options for its calls."""
+        return type(self)(self._transport, CallOptions(timeout_s))
+
+    async def close(self) -> None:
+        """Close the connection; a mutation in flight ends in `OutcomeUnknown`."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class SyncBinding:
+    """The blocking face; may be called from any thread. A generated class adds the methods."""
+
+    _contract: ClassVar[str | None] = None
+    _errors: ClassVar[ErrorTypes] = ErrorTypes()
+
+    def __init__(self, transport: SyncTransport, options: CallOptions | None = None) -> None:
+        self._transport = transport
+        self._call = cast("SyncCall", partial(transport.call, options or CallOptions()))
+
+    @classmethod
+    def connect(
+        cls,
+        address: str | None = None,
+        *,
+        key: str | None = None,
+        binding: str = "DAL",
+        transport: TransportName = "frames",
+        timeout_s: float = TIMEOUT_S,
+    ) -> Self:
+        """
+        A binding to the data layer at the address; its first call connects.
+
+        The arguments and errors are those of the asynchronous `connect`.
+        """
+        target = find_target(address, key=key, binding=binding)
+        return cls(cls._open(target, transport), CallOptions(timeout_s))
+
+    @classmethod
+    def _open(cls, target: Target, transport: TransportName) -> SyncTransport:
+        if transport == "frames":
+            return SyncFrames(target, contract=cls._contract, errors=cls._errors)
+        # httpx takes a tenth of a second to import, and only this transport wants it.
+        from freehold.client.http import SyncHttp
+
+        codec = _codec(target, transport)
+        return SyncHttp(target, contract=cls._contract, errors=cls._errors, codec=codec)
+
+    @classmethod
+    def in_process(
+        cls,
+        dispatcher: Dispatcher,
+        *,
+        request: RequestFactory,
+        loop: asyncio.AbstractEventLoop,
+    ) -> Self:
+        """
+        A binding to an entrypoint of this very process, for threads beside its event loop.
+
+        Args:
+            dispatcher: Runs the calls; in practice the server's own.
+            request: Makes its requests, with the caller they are made for.
+            loop: The event loop that the dispatcher lives in.
+        """
+        carrier = SyncInProcess(
+            dispatcher, request=request, contract=cls._contract, errors=cls._errors, loop=loop
+        )
+        return cls(carrier)
+
+    @property
+    def seq(self) -> int:
+        """The highest commit this binding has seen; its queries see at least that one."""
+        return self._transport.seq
+
+    def with_options(self, *, timeout_s: float) -> Self:
+        """The same binding, over the same connections, with other options for its calls."""
+        return type(self)(self._transport, CallOptions(timeout_s))
+
+    def close(self) -> None:
+        """Close the connections; calls that other threads are waiting for still end."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _codec(target: Target, transport: str) -> Any:
+    if transport not in ("http", "http+msgpack"):
+        raise InvalidArgument(
+            f"there is no transport {transport!r}.",
+            hint='Use "frames", "http" or "http+msgpack".',
+            path="transport",
+        )
+    if target.address.text.startswith("frames:"):
+        raise InvalidArgument(
+            f"{target.address.text} speaks frames, and transport={transport!r} was asked for.",
+            hint="Write the address as http://…, or leave the transport out.",
+            path="transport",
+        )
+    return MSGPACK if transport == "http+msgpack" else JSON

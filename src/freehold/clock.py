@@ -1,0 +1,56 @@
+"""
+Time, the only place that reads it.
+
+Wall time is what gets stored; monotonic time is what durations, deadlines and
+leases are measured with. A function of an application never asks here: it has `db.now`,
+which stays the same when the function is run again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the library gets its time from."""
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since 1970-01-01 UTC; may jump."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since some moment; never goes back."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+class ManualClock:
+    """A clock that stands still until it is moved; for tests and replays."""
+
+    def __init__(self, wall_s: float = 1_800_000_000.0) -> None:
+        self._wall_ns = int(wall_s * 1e9)
+        self._monotonic_ns = 0
+
+    def wall_ns(self) -> int:
+        return self._wall_ns
+
+    def monotonic_ns(self) -> int:
+        return self._monotonic_ns
+
+    def advance(self, *, seconds: float) -> None:
+        """Let time pass on both clocks."""
+        step = int(seconds * 1e9)
+        self._wall_ns += step
+        self._monotonic_ns += step
+
+    def jump(self, *, seconds: float) -> None:
+        """Move the wall clock alone, as an operator or a time server does."""
+        self._wall_ns += int(seconds * 1e9)

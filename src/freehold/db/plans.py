@@ -1,0 +1,227 @@
+"""
+The SQL of the everyday operations on one record, written once and kept.
+
+`get`, `insert`, `update` and `delete` by key need no statement from the author: their text
+follows from the record. Each text is the same string every time, so the driver finds its
+prepared statement in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from freehold.db.rows import RowReader, row_reader, row_writer, wire_name
+from freehold.errors import InvalidArgument, StatementError
+from freehold.schema import Field, Record
+
+#: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
+_MANY_PARAMETERS_MAX: Final = 8_000
+
+
+class RecordPlan:
+    """
+    One record on one dialect: its texts, and the functions between rows and objects.
+
+    Args:
+        record: The record.
+        dialect: `sqlite` writes parameters as `?`, `postgresql` as `$1`.
+    """
+
+    def __init__(self, record: type[Record], dialect: str) -> None:
+        table = record.__table__
+        self.record = record
+        self.table: str = table.name
+        self.fields: tuple[Field, ...] = record.__fields__
+        self.by_name = {field.name: field for field in self.fields}
+        by_column = {field.column: field for field in self.fields}
+        self.key: tuple[Field, ...] = tuple(by_column[c.name] for c in table.primary_key.columns)
+        self.counted = next((f for f in self.key if f.is_automatic and not f.stamp), None)
+        self._mark: Callable[[int], str] = _mark if dialect == "sqlite" else _numbered_mark
+        self._columns = ", ".join(_quoted(field.column) for field in self.fields)
+        #: A key of one text or number is handed over as it is.
+        self.simple_key = len(self.key) == 1 and self.key[0].kind.name in ("str", "int", "literal")
+        self.one_column = len(self.fields) == 1
+        self.insert_fields = tuple(f for f in self.fields if f is not self.counted)
+        self.values = row_writer(self.insert_fields)
+        self.read: RowReader = row_reader(
+            record,
+            [(field.name, field.kind, field.column) for field in self.fields],
+            table=self.table,
+            key=[self.fields.index(field) for field in self.key],
+        )
+        self.stamped = tuple(f for f in self.fields if f.stamp and f.is_automatic)
+        self.restamped = tuple(f for f in self.fields if f.stamp and f.stamp.on_update)
+        where = self._where(self.key, 1)
+        name = _quoted(self.table)
+        self.get_sql = f"SELECT {self._columns} FROM {name} WHERE {where}"
+        self.delete_sql = f"DELETE FROM {name} WHERE {where}"
+        self.insert_sql = self._insert(1)
+        self._kept: dict[Any, str] = {}
+
+    def key_values(self, key: Any) -> Sequence[Any]:
+        """
+        The key as the driver takes it.
+
+        Raises:
+            StatementError: A key of several columns was given as something else than a tuple.
+        """
+        if self.simple_key:
+            return (key,)
+        parts = key if isinstance(key, tuple) else (key,)
+        if len(parts) != len(self.key):
+            names = ", ".join(field.name for field in self.key)
+            raise StatementError(
+                f"the key of {self.record.__name__} is ({names}), not {len(parts)} value(s).",
+                hint="Give the values as a tuple, in that order.",
+            )
+        return [
+            field.kind.write(part) if field.kind.write else part
+            for field, part in zip(self.key, parts, strict=True)
+        ]
+
+    def find_sql(self, names: tuple[str, ...]) -> str:
+        """SELECT by equality of these fields, at most two rows (the second one is an error)."""
+        found = self._kept.get(names)
+        if found is None:
+            fields = [self.field(name) for name in names]
+            found = (
+                f"SELECT {self._columns} FROM {_quoted(self.table)} "
+                f"WHERE {self._where(fields, 1)} LIMIT 2"
+            )
+            self._kept[names] = found
+        return found
+
+    def all_sql(self) -> str:
+        """SELECT of every row, by key."""
+        keys = ", ".join(_quoted(field.column) for field in self.key)
+        return f"SELECT {self._columns} FROM {_quoted(self.table)} ORDER BY {keys}"
+
+    def update_sql(self, names: tuple[str, ...]) -> str:
+        """UPDATE of these fields by key, answering with the row as it is then."""
+        found = self._kept.get(("update", names))
+        if found is None:
+            fields = [self.by_name[name] for name in names]
+            sets = ", ".join(
+                f"{_quoted(field.column)} = {self._mark(number)}"
+                for number, field in enumerate(fields, 1)
+            )
+            found = (
+                f"UPDATE {_quoted(self.table)} SET {sets} "
+                f"WHERE {self._where(self.key, len(fields) + 1)} RETURNING {self._columns}"
+            )
+            self._kept["update", names] = found
+        return found
+
+    def put_sql(self, at: tuple[str, ...], keep: tuple[str, ...]) -> str:
+        """INSERT, or UPDATE of the row that has the same values in `at`; answers with the row."""
+        found = self._kept.get(("put", at, keep))
+        if found is None:
+            spared = {field.name for field in self.key} | set(at) | set(keep)
+            sets = ", ".join(
+                f"{_quoted(f.column)} = excluded.{_quoted(f.column)}"
+                for f in self.insert_fields
+                if f.name not in spared and not (f.stamp and not f.stamp.on_update)
+            )
+            target = ", ".join(_quoted(self.field(name).column) for name in at)
+            found = (
+                f"{self._insert(1)} ON CONFLICT ({target}) DO UPDATE SET {sets} "
+                f"RETURNING {self._columns}"
+            )
+            self._kept["put", at, keep] = found
+        return found
+
+    def insert_many_sql(self, rows: int, *, ignore: bool) -> str:
+        """INSERT of that many rows; `ignore` leaves those whose key or unique value exists."""
+        found = self._kept.get(("many", rows, ignore))
+        if found is None:
+            found = self._insert(rows) + (" ON CONFLICT DO NOTHING" if ignore else "")
+            self._kept["many", rows, ignore] = found
+        return found
+
+    @property
+    def many_rows_max(self) -> int:
+        """How many rows go into one INSERT."""
+        return max(1, min(100, _MANY_PARAMETERS_MAX // len(self.insert_fields)))
+
+    def insert_counted_sql(self) -> str:
+        """INSERT of a row whose key the engine counts up, answering with the key."""
+        invariant_key = self.key[0].column
+        return f"{self._insert(1)} RETURNING {_quoted(invariant_key)}"
+
+    def field(self, name: str) -> Field:
+        """
+        The field of that name.
+
+        Raises:
+            StatementError: There is none.
+        """
+        found = self.by_name.get(name)
+        if found is None:
+            raise StatementError(
+                f"{self.record.__name__} has no field {name!r}.",
+                hint=f"Its fields are {', '.join(self.by_name)}.",
+            )
+        return found
+
+    def changeable(self, name: str) -> Field:
+        """
+        The field of that name, if an update may set it.
+
+        Raises:
+            InvalidArgument: It is part of the key.
+        """
+        field = self.field(name)
+        if field in self.key:
+            raise InvalidArgument(
+                f"{name} is the key of {self.table} and does not change.", path=wire_name(name)
+            )
+        return field
+
+    def _insert(self, rows: int) -> str:
+        columns = ", ".join(_quoted(field.column) for field in self.insert_fields)
+        width = len(self.insert_fields)
+        groups = ", ".join(
+            "(" + ", ".join(self._mark(row * width + n + 1) for n in range(width)) + ")"
+            for row in range(rows)
+        )
+        return f"INSERT INTO {_quoted(self.table)} ({columns}) VALUES {groups}"
+
+    def _where(self, fields: Sequence[Field], first: int) -> str:
+        return " AND ".join(
+            f"{_quoted(field.column)} = {self._mark(number)}"
+            for number, field in enumerate(fields, first)
+        )
+
+
+class Plans(dict[type[Record], RecordPlan]):
+    """The plans of one dialect; a record's is made when it is first asked for."""
+
+    def __init__(self, dialect: str) -> None:
+        super().__init__()
+        self._dialect = dialect
+
+    def __missing__(self, record: type[Record]) -> RecordPlan:
+        if not hasattr(record, "__table__"):
+            raise StatementError(
+                f"{getattr(record, '__name__', record)!r} is no record.",
+                hint="Give a Record class, or a statement made with select(…).",
+            )
+        plan = self[record] = RecordPlan(record, self._dialect)
+        return plan
+
+
+#: One set for each dialect; plans depend on nothing else.
+PLANS: Final[dict[str, Plans]] = {"sqlite": Plans("sqlite"), "postgresql": Plans("postgresql")}
+
+
+def _mark(_: int) -> str:
+    return "?"
+
+
+def _numbered_mark(number: int) -> str:
+    return f"${number}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,25 @@
+"""
+The SQLite driver: owner lock, one writer with group commit, readers.
+"""
+
+from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending
+from freehold.drivers.sqlite.connection import Place, TransactionGone, open_connection
+from freehold.drivers.sqlite.database import InProcessCall, SqliteDatabase
+from freehold.drivers.sqlite.owner import Owner, OwnerLock, owner_of
+from freehold.drivers.sqlite.pragmas import OLDEST_SQLITE, check_engine
+
+__all__ = [
+    "OLDEST_SQLITE",
+    "CrashPoint",
+    "GroupCommit",
+    "InProcessCall",
+    "Owner",
+    "OwnerLock",
+    "Pending",
+    "Place",
+    "SqliteDatabase",
+    "TransactionGone",
+    "check_engine",
+    "open_connection",
+    "owner_of",
+]

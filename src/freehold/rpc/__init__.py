@@ -1,0 +1,6 @@
+"""
+Calls: entrypoints made of plain functions, their contract, and the dispatch of one call.
+
+No socket and no thread is here. Who brings the bytes is `freehold.server`; who runs the
+function on a snapshot or in a savepoint is the driver, by the Protocols in `ports`.
+"""

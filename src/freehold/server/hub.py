@@ -1,0 +1,185 @@
+"""
+What all connections of one server share: limits, clock, dispatcher, and the sweep.
+
+The sweep is one timer for all deadlines: it looks at every open connection a few times a
+second and tells those whose time has come. A timer per connection would be armed and disarmed
+on every call, which costs more than the call's parsing.
+
+What a connection does when its time has come, it knows itself, see `connection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from freehold.clock import Clock
+from freehold.errors import Internal
+from freehold.server.gate import Gate
+from freehold.server.meter import CallMeter
+from freehold.server.seams import Authenticator, CallDispatcher
+from freehold.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from freehold.server.connection import Connection
+
+logger = logging.getLogger("freehold.server")
+
+NS: Final = 1_000_000_000
+NEVER: Final = 2**63 - 1
+
+_SWEEP_S_MAX: Final = 0.25
+_SWEEP_S_MIN: Final = 0.005
+#: Connections over the cap that are told so at the same time; more are cut without a word.
+_TURNED_AWAY_MAX: Final = 64
+
+
+class Hub:
+    """The middle of a server; one per server, used on the event loop's thread only."""
+
+    def __init__(
+        self,
+        dispatcher: CallDispatcher,
+        authenticator: Authenticator,
+        *,
+        methods: Iterable[str],
+        pages: Any,
+        gate: Gate,
+        limits: Limits,
+        clock: Clock,
+        meter: CallMeter,
+        welcome: Callable[[], dict[str, Any]],
+    ) -> None:
+        """
+        Args:
+            dispatcher: Runs the calls.
+            authenticator: Knows the callers.
+            methods: Full names (`DataLayer.getIdeaById`); each gets its path.
+            pages: The ASGI application for everything that is not a call.
+            gate: Which hosts and origins are let in.
+            limits: What a stranger may ask for.
+            clock: Deadlines are measured with its monotonic time.
+            meter: Where calls are counted.
+            welcome: What a hello is answered with.
+        """
+        self.dispatcher = dispatcher
+        self.authenticator = authenticator
+        self.methods = {b"/rpc/" + name.replace(".", "/").encode(): name for name in methods}
+        self.method_names = frozenset(self.methods.values())
+        self.pages = pages
+        self.gate = gate
+        self.limits = limits
+        self.clock = clock
+        self.meter = meter
+        self.welcome = welcome
+        self.connections: set[Connection] = set()
+        self.turned_away: set[Connection] = set()
+        #: Pages that are being made; kept here because asyncio forgets running tasks.
+        self.page_tasks: set[asyncio.Task[None]] = set()
+        self.stopping = False
+        self.emptied = asyncio.Event()
+        self.header_ns = int(limits.header_time_s * NS)
+        self.body_ns = int(limits.body_time_s * NS)
+        self.idle_ns = int(limits.idle_time_s * NS)
+        self.frames_idle_ns = int(limits.frames_idle_time_s * NS)
+        self.write_ns = int(limits.write_time_s * NS)
+        self.linger_ns = int(limits.linger_time_s * NS)
+        self._incidents = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._swept_ns = 0
+        self._sweep_s = _sweep_interval_s(limits)
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection; False when it is one too many, and must say so and go."""
+        if len(self.connections) < self.limits.connections_max:
+            self.connections.add(connection)
+            return True
+        if len(self.turned_away) < _TURNED_AWAY_MAX:
+            self.turned_away.add(connection)
+        else:
+            connection.abort()
+        return False
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is no more."""
+        self.connections.discard(connection)
+        self.turned_away.discard(connection)
+        if self.stopping and not self.connections and not self.turned_away:
+            self.emptied.set()
+
+    def replace(self, old: Connection, new: Connection) -> None:
+        """The same socket goes on under another protocol."""
+        self.connections.discard(old)
+        self.connections.add(new)
+
+    def stop(self) -> None:
+        """Tell every connection; `emptied` is set when the last one is gone."""
+        self.stopping = True
+        for connection in [*self.connections, *self.turned_away]:
+            connection.stop()
+        if not self.connections and not self.turned_away:
+            self.emptied.set()
+
+    def cut(self) -> None:
+        """End what has not ended by itself."""
+        for connection in [*self.connections, *self.turned_away]:
+            connection.abort()
+        for task in self.page_tasks:
+            task.cancel()
+
+    def start_sweeping(self) -> None:
+        """Begin to look at the deadlines; the loop must be running."""
+        self._swept_ns = self.clock.monotonic_ns()
+        self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
+
+    def stop_sweeping(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sweep(self) -> None:
+        now_ns = self.clock.monotonic_ns()
+        # A sweep that comes late says that this loop was busy or the machine asleep, not that
+        # clients were slow: what they sent meanwhile is still unread. They get one more round.
+        late = now_ns - self._swept_ns > 4 * self._sweep_s * NS + NS // 10
+        self._swept_ns = now_ns
+        if not late:
+            self._look_at(self.connections, now_ns)
+            self._look_at(self.turned_away, now_ns)
+        self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
+
+    @staticmethod
+    def _look_at(connections: set[Connection], now_ns: int) -> None:
+        due = [c for c in connections if now_ns >= c.due_ns or now_ns >= c.write_due_ns]
+        for connection in due:
+            if now_ns >= connection.write_due_ns:
+                connection.abort()
+            else:
+                connection.overdue(now_ns)
+
+    def broke(self, error: BaseException) -> Internal:
+        """A defect of ours: its text goes to the log, its number to the caller."""
+        self._incidents += 1
+        incident = f"server-{self._incidents}"
+        logger.error("a call broke the server (%s)", incident, exc_info=error)
+        return Internal(
+            "Something broke inside the server.",
+            hint=f"Its log tells what, under {incident}.",
+            data={"incident": incident},
+        )
+
+
+def _sweep_interval_s(limits: Limits) -> float:
+    """A quarter of the shortest deadline, so that none is missed by much."""
+    shortest = min(
+        limits.header_time_s,
+        limits.body_time_s,
+        limits.idle_time_s,
+        limits.frames_idle_time_s,
+        limits.write_time_s,
+        limits.linger_time_s,
+    )
+    return min(_SWEEP_S_MAX, max(_SWEEP_S_MIN, shortest / 4))
