@@ -105,18 +105,44 @@ def install_hono() -> str:
 
 def _start_freehold(folder: Path) -> Server:
     database = folder / "main.db"
-    environment = _environment(FREEHOLD_KEYS_DIR=str(folder))
+    key = _prepare_freehold(folder, database)
     port = _free_port()
     socket_path = str(folder / "freehold.sock")
-    command = [
-        *_freehold(), "serve", "--app", "benchmarks.freehold_app:app", "--database", str(database),
-        "--port", str(port), "--socket", socket_path,
-    ]  # fmt: skip
-    key = ""
+    command = _freehold_command(database, port, socket_path)
     return Server(
-        FREEHOLD, _spawn(command, folder, environment), port,
+        FREEHOLD, _spawn(command, folder, _environment()), port,
         lambda: users.rpc_reads(key), lambda: users.rpc_inserts(key), database, socket_path, key,
     )  # fmt: skip
+
+
+def _freehold_command(database: Path, port: int, socket_path: str) -> list[str]:
+    """The only place that says how the data layer is started."""
+    if script := os.environ.get("BENCH_SERVE"):
+        return [sys.executable, script, str(database), str(port), socket_path]
+    return [
+        sys.executable, "-m", "freehold", "serve", "--app", "benchmarks.freehold_app:app",
+        "--database", str(database), "--port", str(port), "--socket", socket_path,
+    ]  # fmt: skip
+
+
+def _prepare_freehold(folder: Path, database: Path) -> str:
+    """The users in a new file, and a service key that may read and write them."""
+    from benchmarks.freehold_app import app
+    from benchmarks.in_process import load_users
+    from freehold.access.keys import create_key
+    from freehold.access.schema import NewKey
+    from freehold.app.opening import Options, open_app
+
+    opened = open_app(app, Options(folder=folder, database=str(database)))
+    try:
+        wanted = NewKey(name="bench", scopes=["Users.*"])
+        opened.first.write(load_users)
+        minted = opened.first.write(
+            lambda db: create_key(db, wanted, pepper=opened.secrets.pepper)
+        )
+    finally:
+        opened.close()
+    return str(minted.key)
 
 
 def _start_fastapi(folder: Path) -> Server:
@@ -148,10 +174,6 @@ def _start_hono(folder: Path) -> Server:
     )
     process = _spawn(["node", str(HONO_DIR / "main.js")], folder, environment)
     return Server(HONO, process, port, users.rest_reads, users.rest_inserts, database)
-
-
-def _freehold() -> list[str]:
-    return [sys.executable, "-m", "freehold"]
 
 
 def _environment(**more: str) -> dict[str, str]:

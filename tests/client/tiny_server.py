@@ -11,12 +11,19 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
-from freehold.errors import CallError, Conflict, Internal, NotFound, Overloaded, problem
+from freehold.errors import (
+    CallError,
+    Conflict,
+    Internal,
+    NotFound,
+    Overloaded,
+    Unavailable,
+    problem,
+)
 from freehold.wire.frames import FrameSplitter, frame
 
 encode = msgspec.msgpack.encode
@@ -56,14 +63,15 @@ class TinyServer:
         self.refusal: CallError | None = None
         self.frame_bytes_max = 1024 * 1024
         self.dropped = 0
+        #: The next call is answered as by a server that is stopping, behind a goaway.
+        self.is_leaving = False
         self._server: asyncio.Server | None = None
 
     async def start(self, address: str) -> str:
         """Listen; the address with the port that was found."""
         loop = asyncio.get_running_loop()
         if address.startswith("unix:"):
-            path = Path(address.removeprefix("unix:"))
-            path.unlink(missing_ok=True)
+            path = address.removeprefix("unix:")
             self._server = await loop.create_unix_server(lambda: Wire(self), path)
             return address
         _, _, port = address.rpartition(":")
@@ -79,7 +87,7 @@ class TinyServer:
             self.hang_up()
             await self._server.wait_closed()
         while self.connections:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # noqa: ASYNC110 - until the loop has told them all
 
     def hang_up(self) -> None:
         """Close every connection without a word."""
@@ -100,7 +108,11 @@ class TinyServer:
     def run(self, wire: Wire, method: str, args: Any, answer: Callable[..., None]) -> None:
         """Do what the method's name says."""
         name = method.partition(".")[2]
-        if name == "echo":
+        if self.is_leaving:
+            self.is_leaving = False
+            wire.transport.write(frame(encode(["goaway", 1, {}])))
+            answer(error=Unavailable("It is stopping."))
+        elif name == "echo":
             answer(args.get("value"))
         elif name == "add":
             self.seq += 1
@@ -206,7 +218,8 @@ class Wire(asyncio.Protocol):
                 kind = "application/problem+json"
             self.transport.write(
                 f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\nContent-Type: {kind}\r\n"
-                f"{extra}Freehold-Seq: {server.seq}\r\n\r\n".encode() + content
+                f"{extra}Freehold-Seq: {server.seq}\r\n\r\n".encode()
+                + content
             )
 
         server.run(self, f"{entrypoint}.{method}", args, answer)

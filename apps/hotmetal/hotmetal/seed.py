@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from freehold import Hashed, Sealed, Writer
 from hotmetal.schedule import (
     Schedule,
@@ -205,7 +207,9 @@ def _ideas(db: Writer) -> None:
                 title=title,
                 angle=angle,
                 summary=summary,
-                sources=f'[{{"url":"{url}","title":"{title}","snippet":"{summary}"}}]',
+                sources=msgspec.json.encode(
+                    [{"url": url, "title": title, "snippet": summary}]
+                ).decode(),
                 status=status,
                 relevance_score=score,
                 created_at=then,
@@ -285,9 +289,7 @@ def _publishing(db: Writer) -> None:
         )
     )
     db.insert(
-        PublicationOutlet(
-            id="outlet-linkedin", publication_id=_HARBOUR, connection_id=_CONNECTION
-        )
+        PublicationOutlet(id="outlet-linkedin", publication_id=_HARBOUR, connection_id=_CONNECTION)
     )
     # Nobody is shown this token: whoever needs one makes one with createPublicationToken.
     db.insert(

@@ -18,10 +18,10 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from freehold.client import frames
+from freehold.client import failures, frames
 from freehold.client.method import Method
 from freehold.client.problems import ErrorTypes
-from freehold.errors import CallError, TooLarge
+from freehold.errors import CallError
 from freehold.wire.frames import FrameSplitter
 
 
@@ -63,6 +63,9 @@ class Owner(Protocol):
     def is_going(self, connection: Connection) -> None:
         """It takes no new calls any more."""
 
+    def sends_again(self, call: Call, error: CallError) -> bool:
+        """Whether a call that met a goaway on its way goes elsewhere instead of failing."""
+
     def has_room(self, connection: Connection) -> None:
         """Answers have come; waiting calls may be sent."""
 
@@ -92,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._unsent: list[tuple[int, Call]] = []
         self._is_paused = False
         self._refusal: CallError | None = None
-        self._frame_bytes_max = frames.FRAME_BYTES_MAX
+        self._tail_bytes_max = frames.tail_bytes_max({})
         #: Calls by id, until their answer came.
         self.pending: dict[int, Call] = {}
         self.is_retiring = False
@@ -114,8 +117,8 @@ class Connection(asyncio.Protocol):
 
         The connection must be open and neither retiring nor full.
         """
-        if len(call.tail) > self._frame_bytes_max:
-            call.fail(_too_large(call, self._frame_bytes_max))
+        if len(call.tail) > self._tail_bytes_max:
+            call.fail(failures.too_large(call.method, len(call.tail), self._tail_bytes_max))
             return
         number = self._number + 1 if self._number < frames.ID_MAX else 1
         pending = self.pending
@@ -210,7 +213,9 @@ class Connection(asyncio.Protocol):
         if future.done():
             return
         if status:
-            future.set_exception(owner.errors.from_problem(frames.read_result(result)))
+            error = owner.errors.from_problem(frames.read_result(result))
+            if not (self.is_retiring and owner.sends_again(call, error)):
+                future.set_exception(error)
             return
         try:
             value = call.method.unpack(result)
@@ -222,9 +227,7 @@ class Connection(asyncio.Protocol):
     def _notice(self, payload: bytes) -> None:
         word, said = frames.read_notice(payload)
         if word == "welcome":
-            limit = said.get("maxFrame")
-            if isinstance(limit, int) and limit > 0:
-                self._frame_bytes_max = min(limit, frames.FRAME_BYTES_MAX)
+            self._tail_bytes_max = frames.tail_bytes_max(said)
             self.is_welcome = True
             self._owner.is_welcome()
         elif word == "refused":
@@ -277,11 +280,3 @@ class Connection(asyncio.Protocol):
         self._owner.is_gone(self, self._refusal)
         self.pending.clear()
         self._unsent.clear()
-
-
-def _too_large(call: Call, limit: int) -> TooLarge:
-    return TooLarge(
-        f"the arguments of {call.method.name} have {len(call.tail)} bytes; "
-        f"the data layer takes {limit}.",
-        hint="Send less at once.",
-    )

@@ -27,7 +27,7 @@ from freehold.client.async_connection import Call, Connection
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
-from freehold.errors import CallError, FreeholdError
+from freehold.errors import CallError, FreeholdError, Unavailable
 from freehold.ids import SystemIds
 from freehold.wire.codec import MSGPACK
 
@@ -213,6 +213,14 @@ class AsyncFrames:
             self._current = None
             if self._waiting:
                 self._dial_soon()
+
+    def sends_again(self, call: Call, error: CallError) -> bool:
+        """A data layer that is stopping refuses the calls that cross its goaway, undone."""
+        if type(error) is not Unavailable or call.is_retry or self._is_closed:
+            return False
+        call.is_retry, call.sent = True, False
+        self._wait(call)
+        return True
 
     def is_gone(self, connection: Connection, error: CallError | None) -> None:
         """Find an end or another connection for each call that was on it."""

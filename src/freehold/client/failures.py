@@ -11,7 +11,7 @@ import copy
 from typing import Any
 
 from freehold.client.method import Method
-from freehold.errors import CallError, DeadlineExceeded, OutcomeUnknown, Unavailable
+from freehold.errors import CallError, DeadlineExceeded, OutcomeUnknown, TooLarge, Unavailable
 
 
 def time_is_up(method: Method[Any], timeout_s: float, *, sent: bool) -> CallError:
@@ -45,6 +45,14 @@ def binding_is_closed(place: str) -> Unavailable:
     return Unavailable(
         f"this binding to {place} is closed.",
         hint="Keep it open for as long as calls are made, or connect() again.",
+    )
+
+
+def too_large(method: Method[Any], size: int, limit: int) -> TooLarge:
+    """A call that no server would read to its end."""
+    return TooLarge(
+        f"{method.name} with its arguments has {size} bytes; the data layer takes {limit}.",
+        hint="Send less at once.",
     )
 
 

@@ -33,6 +33,8 @@ ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 #: The longest frame that is sent before the server has said what it takes; the first byte
 #: of a frame on a Unix socket must be 0, which is how it is told apart from HTTP.
 FRAME_BYTES_MAX: Final = 2**24 - 1
+#: The part of a call's payload before its tail.
+CALL_HEAD_BYTES: Final = 6
 #: Calls on one connection that wait for their answers; the server reads no more than this.
 CALLS_IN_FLIGHT_MAX: Final = 256
 #: Ids go around after this.
@@ -44,7 +46,6 @@ IDLE_S: Final = 240.0
 _HEAD: Final = struct.Struct(">IBBI")
 _ARRAY_OF_4: Final = 0x94
 _UINT32: Final = 0xCE
-_HEAD_IN_PAYLOAD: Final = _HEAD.size - 4
 _UPGRADED: Final = b"HTTP/1.1 101"
 _HEADERS_BYTES_MAX: Final = 16 * 1024
 
@@ -71,18 +72,21 @@ def pack_options(timeout_ms: int, min_seq: int) -> bytes:
 
 def pack_call(number: int, tail: bytes) -> bytes:
     """A whole frame; `tail` is name, arguments and options, each packed."""
-    return _HEAD.pack(len(tail) + _HEAD_IN_PAYLOAD, _ARRAY_OF_4, _UINT32, number) + tail
-
-
-def frame_bytes(tail: bytes) -> int:
-    """How long the payload with this tail is."""
-    return len(tail) + _HEAD_IN_PAYLOAD
+    return _HEAD.pack(len(tail) + CALL_HEAD_BYTES, _ARRAY_OF_4, _UINT32, number) + tail
 
 
 def pack_hello(key: str | None, contract: str | None) -> bytes:
     """The first frame of a connection."""
     said = {"key": key, "contract": contract, "client": CLIENT}
     return frame(MSGPACK.encode(["hello", VERSION, said]))
+
+
+def tail_bytes_max(welcome: dict[str, Any]) -> int:
+    """How long a call may be, besides its head, by what the server's welcome says."""
+    limit = welcome.get("maxFrame")
+    if not isinstance(limit, int) or limit <= 0:
+        limit = FRAME_BYTES_MAX
+    return min(limit, FRAME_BYTES_MAX) - CALL_HEAD_BYTES
 
 
 def is_answer(payload: bytes) -> bool:

@@ -8,7 +8,7 @@ here before it is sent; the server checks, and names the argument.
 
 from __future__ import annotations
 
-from typing import Generic, TypeAlias, TypeVar, Union
+from typing import Any, Generic, TypeAlias, TypeVar, Union, dataclass_transform
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
@@ -23,19 +23,35 @@ T = TypeVar("T")
 Maybe: TypeAlias = Union[T, UnsetType]  # noqa: UP007 - a generic alias needs the long form
 
 
-class Record(msgspec.Struct, kw_only=True, rename="camel"):
+class StructMeta(msgspec.StructMeta):
+    """Makes the fields of every subclass keyword-only, wherever its defaults stand."""
+
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any
+    ) -> Any:
+        config.setdefault("kw_only", True)
+        return super().__new__(mcls, name, bases, namespace, **config)
+
+
+# The decorator says to type checkers what the metaclass does.
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+class Struct(msgspec.Struct, metaclass=StructMeta, rename="camel"):
+    """Any type of a generated client."""
+
+
+class Record(Struct):
     """A row as it was read."""
 
 
-class Value(msgspec.Struct, kw_only=True, rename="camel"):
+class Value(Struct):
     """A part of a row, of an input or of an answer."""
 
 
-class Input(msgspec.Struct, kw_only=True, rename="camel"):
+class Input(Struct):
     """What is handed over to create something; a field left UNSET takes the server's default."""
 
 
-class Patch(msgspec.Struct, kw_only=True, rename="camel"):
+class Patch(Struct):
     """What is handed over to change something; UNSET stays as it is, None becomes null."""
 
 

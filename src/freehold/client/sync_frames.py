@@ -25,7 +25,7 @@ from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.clock import SystemClock
-from freehold.errors import CallError, TooLarge
+from freehold.errors import CallError, Unavailable
 from freehold.ids import SystemIds
 from freehold.wire.codec import MSGPACK
 from freehold.wire.frames import FrameSplitter
@@ -50,7 +50,7 @@ class Line:
         self._poll.register(link, select.POLLIN)
         self._number = 0
         #: What the server takes; it says so in its welcome.
-        self.frame_bytes_max = frames.FRAME_BYTES_MAX
+        self.tail_bytes_max = frames.tail_bytes_max({})
         self.is_welcome = False
         #: No more calls: the server said goaway, or the stream is out of step.
         self.is_over = False
@@ -156,6 +156,10 @@ class SyncFrames:
         except (OSError, frames.ProtocolBroken) as error:
             if not method.is_query:
                 raise failures.line_is_lost(method, self._place, sent=True) from error
+        except Unavailable as error:
+            # A data layer that is stopping says so to calls that cross its goaway.
+            if not line.is_over or type(error) is not Unavailable:
+                raise
         line = self._open_line(deadline_ns)
         try:
             return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
@@ -172,16 +176,13 @@ class SyncFrames:
         deadline_ns: int,
     ) -> T:
         """One attempt, after which the line rests or is closed."""
-        if len(tail) > line.frame_bytes_max:
+        if len(tail) > line.tail_bytes_max:
             self._rest(line)
-            raise TooLarge(
-                f"the arguments of {method.name} have {len(tail)} bytes; "
-                f"the data layer takes {line.frame_bytes_max}.",
-                hint="Send less at once.",
-            )
+            raise failures.too_large(method, len(tail), line.tail_bytes_max)
         try:
-            number = line.send_call(tail, options.patience_s)
-            payload = self._await_answer(line, options.patience_s, deadline_ns)
+            timeout_s = self._left_s(options, deadline_ns)
+            number = line.send_call(tail, timeout_s)
+            payload = self._await_answer(line, timeout_s, deadline_ns)
             answered, status, seq, result = frames.read_answer(payload)
             if answered != number:
                 raise frames.broken(f"call {answered} is answered, and {number} was made")
@@ -207,6 +208,13 @@ class SyncFrames:
         except msgspec.DecodeError as error:
             raise method.unreadable(error) from error
 
+    def _left_s(self, options: CallOptions, deadline_ns: int) -> float:
+        """The time left; the whole time while hardly any is gone, see `Line._allow`."""
+        left_s = (deadline_ns - self._now_ns()) / 1e9
+        if left_s <= 0:
+            raise TimeoutError
+        return options.patience_s if left_s > 0.99 * options.patience_s else left_s
+
     def _await_answer(self, line: Line, timeout_s: float, deadline_ns: int) -> bytes:
         while True:
             payload = line.next_payload(timeout_s)
@@ -222,9 +230,7 @@ class SyncFrames:
         word, said = frames.read_notice(payload)
         if word == "welcome":
             line.is_welcome = True
-            limit = said.get("maxFrame")
-            if isinstance(limit, int) and limit > 0:
-                line.frame_bytes_max = min(limit, frames.FRAME_BYTES_MAX)
+            line.tail_bytes_max = frames.tail_bytes_max(said)
             self._failures = 0
             self._was_connected = True
         elif word == "refused":

@@ -31,7 +31,8 @@ class RecordPlan:
     def __init__(self, record: type[Record], dialect: str) -> None:
         table = record.__table__
         self.record = record
-        self.table: str = table.name
+        # SQLAlchemy makes names a str of its own, which no codec knows.
+        self.table: str = str(table.name)
         self.fields: tuple[Field, ...] = record.__fields__
         self.by_name = {field.name: field for field in self.fields}
         by_column = {field.column: field for field in self.fields}

@@ -367,7 +367,7 @@ def _reader_of(core: Any, into: type) -> RowReader | None:
         return row_reader(
             record,
             [(field.name, field.kind, field.column) for field in record.__fields__],
-            table=record.__table__.name,
+            table=str(record.__table__.name),
             key=[names.index(key) for key in keys],
         )
     kinds = [column.type.kind if isinstance(column.type, Stored) else None for column in columns]

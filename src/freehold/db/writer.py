@@ -220,7 +220,8 @@ class Writer(Reader):
 
         def write(field: Field, value: Any) -> Any:
             if field.kind.is_sealed and not keys:
-                keys.extend(plan.key_values(tuple(getattr(row, f.name) for f in plan.key)))
+                parts = tuple(getattr(row, part.name) for part in plan.key)
+                keys.extend(plan.key_values(parts if len(parts) > 1 else parts[0]))
             return stored_value(self._context, field, value, self._place(plan, field, keys))
 
         return plan.values(row, write)

@@ -87,37 +87,34 @@ def _changes(found: ColumnShape, wanted: ColumnShape) -> list[str]:
 
 
 def _constraint_differences(found: TableShape, wanted: TableShape) -> list[str]:
-    said = []
-    for check in sorted(wanted.checks - found.checks):
-        said.append(f"the {_check(check)} is missing")
-    for check in sorted(found.checks - wanted.checks):
-        said.append(f"the {_check(check)} is not in the schema")
-    for columns in sorted(wanted.uniques - found.uniques):
-        said.append(f"{_and(columns)} should be unique")
-    for columns in sorted(found.uniques - wanted.uniques):
-        said.append(f"{_and(columns)} should not be unique")
-    for key in sorted(wanted.foreign_keys - found.foreign_keys, key=_reference):
-        said.append(f"the reference {_reference(key)} is missing")
-    for key in sorted(found.foreign_keys - wanted.foreign_keys, key=_reference):
-        said.append(f"the reference {_reference(key)} is not in the schema")
-    return said
+    missing = [
+        *(_check(check) for check in sorted(wanted.checks - found.checks)),
+        *(_unique(columns) for columns in sorted(wanted.uniques - found.uniques)),
+        *sorted(map(_reference, wanted.foreign_keys - found.foreign_keys)),
+    ]
+    spare = [
+        *(_check(check) for check in sorted(found.checks - wanted.checks)),
+        *(_unique(columns) for columns in sorted(found.uniques - wanted.uniques)),
+        *sorted(map(_reference, found.foreign_keys - wanted.foreign_keys)),
+    ]
+    return [
+        *(f"the {text} is missing" for text in missing),
+        *(f"the {text} is not in the schema" for text in spare),
+    ]
 
 
 def _kind_differences(found: TableShape, wanted: TableShape) -> list[str]:
     said = []
     if found.is_strict != wanted.is_strict:
-        said.append("the table should be STRICT" if wanted.is_strict else "it should not be STRICT")
+        said.append(f"the table should {'' if wanted.is_strict else 'not '}be STRICT")
     if found.has_rowid != wanted.has_rowid:
-        said.append(
-            "the table should have rowids"
-            if wanted.has_rowid
-            else "the table should be WITHOUT ROWID"
-        )
-    for clause in sorted(wanted.clauses - found.clauses):
-        said.append(f"{clause.upper()} is missing")
-    for clause in sorted(found.clauses - wanted.clauses):
-        said.append(f"{clause.upper()} is not in the schema")
-    return said
+        said.append(f"the table should {'have rowids' if wanted.has_rowid else 'be WITHOUT ROWID'}")
+    missing, spare = wanted.clauses - found.clauses, found.clauses - wanted.clauses
+    return [
+        *said,
+        *(f"{clause.upper()} is missing" for clause in sorted(missing)),
+        *(f"{clause.upper()} is not in the schema" for clause in sorted(spare)),
+    ]
 
 
 def _index_differences(found: TableShape, wanted: TableShape) -> list[str]:
@@ -144,6 +141,10 @@ def _check(check: tuple[str, str]) -> str:
     return f"check {name or 'without a name'} ({condition})"
 
 
+def _unique(columns: tuple[str, ...]) -> str:
+    return f"unique ({', '.join(columns)})"
+
+
 def _reference(key: ForeignKeyShape) -> str:
     columns, targets = ", ".join(key.columns), ", ".join(key.targets)
     actions = "".join(
@@ -151,8 +152,4 @@ def _reference(key: ForeignKeyShape) -> str:
         for event, action in (("delete", key.on_delete), ("update", key.on_update))
         if action != "NO ACTION"
     )
-    return f"{columns} → {key.table}({targets}){actions}"
-
-
-def _and(columns: tuple[str, ...]) -> str:
-    return f"the column {columns[0]}" if len(columns) == 1 else f"({', '.join(columns)})"
+    return f"reference {columns} → {key.table}({targets}){actions}"

@@ -13,10 +13,9 @@ from types import TracebackType
 
 import apsw
 
+from freehold.migrate.engine import refuse_text_in_double_quotes, rows
 from freehold.migrate.shape import Shape, is_own, shape_of
 from freehold.migrate.sqltext import mentioned, quoted
-
-_ORDER = "CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Draft:
         self._connection.execute("PRAGMA foreign_keys = OFF")
         shadows = {
             name
-            for (name,) in source.execute("SELECT name FROM pragma_table_list WHERE type = 'shadow'")
+            for (name,) in rows(source, "SELECT name FROM pragma_table_list WHERE type = 'shadow'")
         }
         for piece in _pieces(source):
             if piece.table in shadows:
@@ -53,6 +52,8 @@ class Draft:
                 # A virtual table whose module this process has not; no record says one.
                 if not piece.sql.upper().startswith("CREATE VIRTUAL"):
                     raise
+        # Only now: what an older file holds is read as it was written.
+        refuse_text_in_double_quotes(self._connection)
 
     def __enter__(self) -> Draft:
         return self
@@ -136,14 +137,18 @@ class Draft:
             names = grown
 
     def _is_of_virtual(self, table: str) -> bool:
-        kinds = self._connection.execute(
-            "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,)
-        ).fetchall()
+        kinds = rows(
+            self._connection,
+            "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?",
+            table,
+        )
         return kinds != [("table",)]
 
 
 def _pieces(connection: apsw.Connection) -> list[Piece]:
-    rows = connection.execute(
-        f"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY {_ORDER}"  # noqa: S608
-    ).fetchall()
-    return [Piece(*row) for row in rows if not is_own(row[1]) and not is_own(row[2])]
+    found = rows(
+        connection,
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY "
+        "CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid",
+    )
+    return [Piece(*row) for row in found if not is_own(row[1]) and not is_own(row[2])]

@@ -156,18 +156,18 @@ class _Planner:
 
     def _drop_indexes(self) -> None:
         wanted = {
-            (index.lower(), table): shape
+            (index, table): shape
             for table, body in self._wanted.tables.items()
             for index, shape in body.indexes.items()
         }
-        names = {name for name, _ in wanted}
+        names = {name.lower() for name, _ in wanted}
         for table, body in sorted(self._draft.shape().tables.items()):
             for name, shape in sorted(body.indexes.items()):
-                if wanted.get((name.lower(), table)) == shape:
+                if wanted.get((name, table)) == shape:
                     continue
                 if table in self._changes.gone and name.lower() not in names:
                     continue
-                is_wanted = (name.lower(), table) in wanted
+                is_wanted = name.lower() in names
                 self._take(_drop_index(table, name, shape, is_wanted=is_wanted))
 
     def _create_tables(self) -> None:
@@ -193,17 +193,10 @@ class _Planner:
 
     def _in_place(self, table: sa.Table, found: TableShape) -> list[Step]:
         """The columns that come and go, as if the engine could do each in place."""
-        steps: list[Step] = []
-        for name in self._changes.columns_gone.get(table.name, ()):
-            steps.append(
-                DropColumn(
-                    table=table.name,
-                    column=name,
-                    sentence=f"{table.name} loses the column {name}.",
-                    sql=(f"ALTER TABLE {quoted(table.name)} DROP COLUMN {quoted(name)}",),
-                    loses=f"the values of {table.name}.{name}",
-                )
-            )
+        steps: list[Step] = [
+            _drop_column(table.name, name)
+            for name in self._changes.columns_gone.get(table.name, ())
+        ]
         present = {name.lower() for name in found.columns}
         for name in self._changes.columns_new.get(table.name, ()):
             column = table.c[name]
@@ -294,6 +287,16 @@ def _create_table(table: sa.Table) -> CreateTable:
     )
 
 
+def _drop_column(table: str, name: str) -> DropColumn:
+    return DropColumn(
+        table=table,
+        column=name,
+        sentence=f"{table} loses the column {name}.",
+        sql=(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}",),
+        loses=f"the values of {table}.{name}",
+    )
+
+
 def _drop_index(table: str, name: str, shape: IndexShape, *, is_wanted: bool) -> DropIndex:
     why = "is about to read otherwise" if is_wanted else "is not in the schema any more"
     return DropIndex(
@@ -305,7 +308,7 @@ def _drop_index(table: str, name: str, shape: IndexShape, *, is_wanted: bool) ->
 
 
 def _no_value(table: sa.Table, column: sa.Column[object]) -> Refusal:
-    record, field = table.info["record"].__name__, column.info["field"]
+    record, field = table.info["record"], column.info["field"]
     return Refusal(
         f"{record}.{field} is new and may not be None, but the rows of {table.name} that are "
         f"there have no value for it.",

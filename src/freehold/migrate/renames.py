@@ -24,7 +24,7 @@ def rename_tables(found: Shape, schema: Schema) -> tuple[list[Step], list[Refusa
     taken: set[str] = set()
     wanted = {table.name for table in schema.tables}
     for table in schema.tables:
-        record, was = table.info["record"].__name__, table.info["was"]
+        record, was = table.info["record"], table.info["was"]
         old = _old_name(table.name, was, found.tables)
         if old is None:
             continue

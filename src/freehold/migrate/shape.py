@@ -10,12 +10,12 @@ them. How two shapes differ is told in `differences`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import apsw
 
+from freehold.migrate.engine import in_memory, rows
 from freehold.migrate.sqltext import (
     checks_of,
     clauses_of,
@@ -96,22 +96,24 @@ def is_own(name: str) -> bool:
 
 def table_names(connection: apsw.Connection) -> list[str]:
     """The ordinary tables, without the engine's and Freehold's own."""
-    rows = connection.execute(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name"
+    found = rows(
+        connection,
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name",
     )
-    return [name for (name,) in rows if not is_own(name)]
+    return [name for (name,) in found if not is_own(name)]
 
 
 def shape_of(connection: apsw.Connection) -> Shape:
     """The shape of the database as this connection sees it now."""
     tables = {name: _table(connection, name) for name in table_names(connection)}
-    rows = connection.execute(
-        "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name"
+    found = rows(
+        connection,
+        "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name",
     )
     lowered = {name.lower() for name in tables}
     triggers = {
         name: TriggerShape(table.lower(), normalised(sql))
-        for name, table, sql in rows
+        for name, table, sql in found
         if table.lower() in lowered
     }
     return Shape(tables, triggers)
@@ -119,19 +121,21 @@ def shape_of(connection: apsw.Connection) -> Shape:
 
 def shape_of_schema(schema: Schema) -> Shape:
     """The shape of a database that the schema builds from nothing."""
-    with closing(apsw.Connection(":memory:")) as connection:
+    with in_memory() as connection:
         for statement in schema.ddl("sqlite"):
             connection.execute(statement)
         return shape_of(connection)
 
 
 def _table(connection: apsw.Connection, name: str) -> TableShape:
-    without_rowid, strict = connection.execute(
-        "SELECT wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", (name,)
-    ).fetchall()[0]
-    ((sql,),) = connection.execute(
-        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)
-    ).fetchall()
+    ((without_rowid, strict),) = rows(
+        connection,
+        "SELECT wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?",
+        name,
+    )
+    ((sql,),) = rows(
+        connection, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", name
+    )
     uniques, indexes = _indexes(connection, name)
     return TableShape(
         columns=_columns(connection, name, has_rowid=not without_rowid),
@@ -145,15 +149,15 @@ def _table(connection: apsw.Connection, name: str) -> TableShape:
     )
 
 
-def _columns(
-    connection: apsw.Connection, table: str, *, has_rowid: bool
-) -> dict[str, ColumnShape]:
-    rows = connection.execute(
-        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (table,)
-    ).fetchall()
-    keys = sum(1 for row in rows if row[4])
+def _columns(connection: apsw.Connection, table: str, *, has_rowid: bool) -> dict[str, ColumnShape]:
+    said = rows(
+        connection,
+        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)',
+        table,
+    )
+    keys = sum(1 for row in said if row[4])
     found = {}
-    for name, kind, not_null, default, key, hidden in rows:
+    for name, kind, not_null, default, key, hidden in said:
         # The engine never stores NULL in a column that stands for the rowid, said or not.
         is_rowid = has_rowid and keys == 1 and key == 1 and kind.upper() == "INTEGER"
         found[name] = ColumnShape(
@@ -172,13 +176,14 @@ def _expression(sql: str) -> str:
 
 
 def _foreign_keys(connection: apsw.Connection, table: str) -> frozenset[ForeignKeyShape]:
-    rows = connection.execute(
+    said = rows(
+        connection,
         'SELECT id, "table", "from", "to", on_delete, on_update '
         "FROM pragma_foreign_key_list(?) ORDER BY id, seq",
-        (table,),
-    ).fetchall()
-    grouped: dict[int, list[Any]] = {}
-    for row in rows:
+        table,
+    )
+    grouped: dict[int, list[tuple[Any, ...]]] = {}
+    for row in said:
         grouped.setdefault(row[0], []).append(row)
     found = set()
     for parts in grouped.values():
@@ -194,10 +199,10 @@ def _foreign_keys(connection: apsw.Connection, table: str) -> frozenset[ForeignK
 
 def _key(connection: apsw.Connection, table: str) -> tuple[str, ...]:
     """The primary key's columns: what `REFERENCES users` without columns means."""
-    rows = connection.execute(
-        "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,)
+    found = rows(
+        connection, "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", table
     )
-    return tuple(name for (name,) in rows)
+    return tuple(name for (name,) in found)
 
 
 def _indexes(
@@ -205,28 +210,30 @@ def _indexes(
 ) -> tuple[frozenset[tuple[str, ...]], dict[str, IndexShape]]:
     """The unique constraints, and the indexes that were made by a statement of their own."""
     uniques, indexes = set(), {}
-    rows = connection.execute(
-        'SELECT name, "unique", origin FROM pragma_index_list(?) ORDER BY name', (table,)
-    ).fetchall()
-    for name, is_unique, origin in rows:
-        parts = connection.execute(
+    said = rows(
+        connection,
+        'SELECT name, "unique", origin FROM pragma_index_list(?) ORDER BY name',
+        table,
+    )
+    for name, is_unique, origin in said:
+        parts = rows(
+            connection,
             'SELECT name, "desc", coll FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno',
-            (name,),
-        ).fetchall()
+            name,
+        )
         if origin == "u":
             uniques.add(tuple(part[0].lower() for part in parts))
         elif origin == "c":
-            ((sql,),) = connection.execute(
-                "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?", (name,)
-            ).fetchall()
-            columns = tuple(_index_column(part) for part in parts)
+            ((sql,),) = rows(
+                connection, "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?", name
+            )
+            columns = tuple(_index_column(*part) for part in parts)
             if any(part[0] is None for part in parts):
                 columns = (normalised(sql),)
             indexes[name] = IndexShape(columns, bool(is_unique), condition_of(sql))
     return frozenset(uniques), indexes
 
 
-def _index_column(part: tuple[str | None, int, str]) -> str:
-    name, is_descending, collation = part
+def _index_column(name: str | None, is_descending: int, collation: str) -> str:
     said = "" if collation == "BINARY" else f" collate {collation.lower()}"
     return f"{(name or '').lower()}{said}{' desc' if is_descending else ''}"

@@ -81,16 +81,17 @@ class Arguments:
         """
         inspect, by_name, by_position = self._decoders[codec.index]
         inspect(body, self._depth_max)
+        lead = _LEADS[body[0]] if body else 0
+        values: tuple[Any, ...] | None = None
         try:
-            lead = _LEADS[body[0]]
             if lead == _BY_NAME:
                 values = astuple(by_name.decode(body))
             elif lead == _BY_POSITION:
                 values = astuple(by_position.decode(body))
-            else:
-                values = self._decode_slowly(body, codec, None)
         except Exception as error:
             values = self._decode_slowly(body, codec, error)
+        if values is None:
+            values = self._decode_slowly(body, codec, None)
         checks = self._checks[codec.index]
         if checks:
             _run_checks(checks, values)

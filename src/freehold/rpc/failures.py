@@ -9,10 +9,10 @@ can write a line of its own.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import traceback
 import typing
-from functools import cache
 from typing import Any, Final, get_origin
 
 from freehold.errors import CallError, ContractError, Internal, call_errors, problem
@@ -28,6 +28,8 @@ _CONTROLS: Final = {
     for number in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
     if number != 0x0A
 } | {0x0A: "\\n"}
+
+_FIELDS: Final[dict[type[CallError], tuple[FieldShape, ...]]] = {}
 
 
 class Failures:
@@ -68,22 +70,38 @@ def log(what: str, error: BaseException) -> None:
     """Write an exception into the log as one line; never raises."""
     try:
         text = "".join(traceback.format_exception(error))[-_TEXT_LENGTH_MAX:]
-        LOG.error("%s: %s", what.translate(_CONTROLS), text.translate(_CONTROLS))
+        line = f"{what}: {text}".encode(errors="backslashreplace").decode()
+        LOG.error("%s", line.translate(_CONTROLS))
     except Exception:
         LOG.error("%s: an error that cannot be shown", what.translate(_CONTROLS))
 
 
 def _with_parts(error: CallError) -> CallError:
-    """The error with the parts its class annotates; what cannot be encoded raises here."""
-    parts = error_fields(type(error))
-    if parts:
-        read = {each.wire: getattr(error, each.name) for each in parts}
-        error.data = {**read, **error.data}
-    JSON.encode(problem(error))
+    """
+    The error with the parts its class annotates.
+
+    A part that cannot be encoded is left out: the caller still learns what happened. When
+    the sentence itself cannot, this raises.
+    """
+    for each in error_fields(type(error)):
+        error.data = {each.wire: getattr(error, each.name), **error.data}
+    try:
+        JSON.encode(problem(error))
+    except Exception as cause:
+        log(f"parts of {type(error).__name__} were left out", cause)
+        error.data = {name: part for name, part in error.data.items() if _can_travel(part)}
+        JSON.encode(problem(error))
     return error
 
 
-@cache
+def _can_travel(part: Any) -> bool:
+    try:
+        JSON.encode(part)
+    except Exception:
+        return False
+    return True
+
+
 def error_fields(kind: type[CallError]) -> tuple[FieldShape, ...]:
     """
     The parts of an application's error: what it annotates, and what its parents do.
@@ -91,12 +109,19 @@ def error_fields(kind: type[CallError]) -> tuple[FieldShape, ...]:
     Raises:
         ContractError: A part's type cannot travel.
     """
+    known = _FIELDS.get(kind)
+    if known is None:
+        known = _FIELDS[kind] = _read_fields(kind)
+    return known
+
+
+def _read_fields(kind: type[CallError]) -> tuple[FieldShape, ...]:
     own = set(call_errors().values())
     names = [
         name
         for parent in reversed(kind.__mro__)
         if issubclass(parent, CallError) and parent not in own
-        for name in parent.__dict__.get("__annotations__", {})
+        for name in inspect.get_annotations(parent)
     ]
     if not names:
         return ()

@@ -125,7 +125,8 @@ def raises(*errors: type[CallError]) -> Callable[[F], F]:
         ContractError: One of them is not a CallError.
     """
     for error in errors:
-        if not (isinstance(error, type) and issubclass(error, CallError)):
+        said: Any = error
+        if not (isinstance(said, type) and issubclass(said, CallError)):
             raise ContractError(
                 f"raises({getattr(error, '__name__', error)}): only a CallError travels.",
                 hint="Extend one of freehold.errors: NotFound, Conflict, InvalidArgument, ….",
@@ -271,10 +272,10 @@ def _param(where: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -
 
 def _refuse_open_structs(shape: Shape, place: str, seen: set[Any]) -> None:
     """An argument says what a caller may set; a record, or a struct that ignores fields, cannot."""
-    for part in shape.of:
-        _refuse_open_structs(part, place, seen)
     if shape.kind == "page":
         raise ContractError(f"{place}: a Page is an answer.", hint="Take a list.")
+    for part in shape.of:
+        _refuse_open_structs(part, place, seen)
     struct = shape.struct
     if struct is None or struct in seen:
         return

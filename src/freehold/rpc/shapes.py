@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
@@ -132,7 +133,7 @@ def shape_of(hint: Any, where: str) -> Shape:
     bare = origin or hint
     if bare in (list, dict, Page):
         return _container(bare, args, where)
-    plain = _PLAIN.get(bare) if _is_hashable(bare) else None
+    plain = _PLAIN.get(bare) if isinstance(bare, Hashable) else None
     if plain is not None:
         return Shape(plain)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
@@ -140,10 +141,6 @@ def shape_of(hint: Any, where: str) -> Shape:
     raise ContractError(
         f"{where}: {_shown(hint)} cannot travel.", hint=f"Write {_instead(bare)} instead."
     )
-
-
-def _is_hashable(hint: Any) -> bool:
-    return getattr(hint, "__hash__", None) is not None
 
 
 def _union(args: tuple[Any, ...], where: str) -> Shape:
@@ -210,7 +207,7 @@ def _instead(bare: Any) -> str:
         for parent in bare.__mro__[:-1] if bare is not object else (bare,):
             if parent.__name__ in _INSTEAD:
                 return _INSTEAD[parent.__name__]
-        if hasattr(bare, "__annotations__"):
+        if vars(bare).get("__annotations__"):
             return f"`class {bare.__name__}(freehold.Struct)`"
     return _TRAVELLING
 

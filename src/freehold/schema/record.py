@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import msgspec
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from freehold.schema.table import TableParts, table_of
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class RecordMeta(StructMeta):
     """Turns a class body into a struct and a table."""
 
@@ -44,6 +45,7 @@ class RecordMeta(StructMeta):
         was: str | None = None,
         **config: Any,
     ) -> Any:
+        config.setdefault("kw_only", True)
         if table is None:
             if any(isinstance(base, RecordMeta) for base in bases):
                 raise SchemaError(

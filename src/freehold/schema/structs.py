@@ -10,7 +10,16 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    TypeAlias,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -72,12 +81,18 @@ def with_safe_ints(hint: Any) -> Any:
     return origin[mapped] if mapped != args else hint
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class StructMeta(msgspec.StructMeta):
-    """Resolves annotations early, so that a mistake is told where it stands."""
+    """
+    Resolves annotations early, so that a mistake is told where it stands.
+
+    Fields are keywords in every subclass; msgspec itself does not inherit that.
+    """
 
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any
     ) -> Any:
+        config.setdefault("kw_only", True)
         if namespace.get("__annotations__"):
             hints = resolve_hints(name, namespace, 2)
             namespace["__annotations__"] = {
@@ -92,11 +107,11 @@ class Struct(
     """A value inside a column or an answer: a source, a schedule, a row of a report."""
 
 
-class Input(Struct, kw_only=True):
+class Input(Struct):
     """What a caller hands over to create something."""
 
 
-class Patch(Struct, kw_only=True):
+class Patch(Struct):
     """What a caller hands over to change something; its fields are `Maybe[…] = UNSET`."""
 
 

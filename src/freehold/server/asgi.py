@@ -113,7 +113,7 @@ class PageExchange:
         hub = self._connection.hub
         try:
             await hub.pages(self._scope, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the peer gets an answer
+        except Exception as error:
             self._broke(error)
         else:
             if self.answer is None and not self._is_gone():

@@ -187,8 +187,8 @@ class Connection(asyncio.Protocol):
             return
         if not self.waiting:
             self.release(_FULL)
-        elif not self.in_flight:
-            # Nothing is under way that would call back when there is room.
+        elif self.has_room():
+            # More was written than was begun; if there is no room, whatever makes some calls back.
             self.pump_soon()
 
     def hold(self, reason: int) -> None:
@@ -226,10 +226,10 @@ class Connection(asyncio.Protocol):
         """How long this kind of connection may rest."""
         return self.hub.idle_ns
 
-    def begin_body(self) -> None:
-        """The body's time runs from now."""
+    def begin_body(self, *, received: int = 0) -> None:
+        """The body's time runs from now; so many bytes of it are there."""
         self.body_began_ns = self.now_ns
-        self.body_received = 0
+        self.body_received = received
         self.due_ns = self.now_ns + min(self.hub.header_ns, self.hub.body_ns)
 
     def body_is_slow(self, now_ns: int) -> bool:

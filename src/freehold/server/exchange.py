@@ -11,12 +11,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from freehold.db.caller import Caller
 from freehold.errors import CallError, InvalidArgument, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import headers
 from freehold.server.meter import UNKNOWN_METHOD
-from freehold.server.refusals import MediaTypeRefused, UpgradeNeeded, WrongVerb, http_problem
+from freehold.server.refusals import (
+    MalformedRequest,
+    MediaTypeRefused,
+    UpgradeNeeded,
+    WrongVerb,
+    http_problem,
+)
 from freehold.wire.codec import JSON, MSGPACK, Codec
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ _OK: Final = tuple(
     + b"\r\ncontent-length: %d\r\nfreehold-seq: %d\r\n"
     for codec in (JSON, MSGPACK)
 )
+_NO_OPTIONS: Final = headers.NOTHING[headers.FIRST_OPTION :]
 _END: Final = b"\r\n"
 _CLOSE_END: Final = b"connection: close\r\n\r\n"
 
@@ -42,19 +48,13 @@ class CallExchange:
     __slots__ = (
         "answer",
         "body",
-        "caller",
         "closes",
         "codec",
         "connection",
-        "contract",
         "headless",
-        "idempotency_key",
-        "label",
-        "method",
-        "min_seq",
         "refusal",
+        "request",
         "started_ns",
-        "timeout_ms",
     )
 
     def __init__(self, connection: HttpConnection, *, closes: bool, headless: bool) -> None:
@@ -64,14 +64,8 @@ class CallExchange:
         #: The answer goes out without its body.
         self.headless = headless
         self.codec: Codec = JSON
-        self.method = ""
-        self.label = UNKNOWN_METHOD
-        self.caller: Caller
+        self.request: Request | None = None
         self.body = b""
-        self.min_seq = 0
-        self.timeout_ms: int | None = None
-        self.idempotency_key: str | None = None
-        self.contract: str | None = None
         #: It will be answered with this and not be called.
         self.refusal: CallError | None = None
         #: The answer as bytes, kept while an earlier one is not there yet.
@@ -87,9 +81,6 @@ class CallExchange:
         """
         connection = self.connection
         hub = connection.hub
-        method = hub.methods.get(url)
-        if method is not None:
-            self.method = self.label = method
         if verb != b"POST":
             raise WrongVerb(
                 f"A call is a POST, not a {verb.decode('ascii')}.",
@@ -101,21 +92,22 @@ class CallExchange:
         self.codec = headers.codec_of(seen[headers.CONTENT_TYPE], has_body=has_body)
         # First who, then what: a stranger learns of no method whether it is there.
         key = headers.key_of(seen[headers.AUTHORIZATION])
-        self.caller = hub.authenticator.caller(key, trusted=connection.trusted)
-        if method is None:
-            self.method = _method_at(url)
-        self._read_options(seen)
+        caller = hub.authenticator.caller(key, trusted=connection.trusted)
+        method = hub.methods.get(url) or _method_at(url)
+        self.request = Request(method, b"", self.codec, caller, self.reply)
+        if seen[headers.FIRST_OPTION :] != _NO_OPTIONS:
+            self._read_options(self.request, seen)
 
-    def _read_options(self, seen: list[bytes | None]) -> None:
+    def _read_options(self, request: Request, seen: list[bytes | None]) -> None:
         limits = self.connection.hub.limits
         if (value := seen[headers.IDEMPOTENCY_KEY]) is not None:
-            self.idempotency_key = headers.idempotency_key(value.decode("latin-1"), limits)
+            request.idempotency_key = headers.idempotency_key(value.decode("latin-1"), limits)
         if (value := seen[headers.MIN_SEQ]) is not None:
-            self.min_seq = headers.min_seq(value.decode("latin-1"))
+            request.min_seq = headers.min_seq(value.decode("latin-1"))
         if (value := seen[headers.TIMEOUT_MS]) is not None:
-            self.timeout_ms = headers.timeout_ms(value.decode("latin-1"), limits)
+            request.timeout_ms = headers.timeout_ms(value.decode("latin-1"), limits)
         if (value := seen[headers.CONTRACT]) is not None:
-            self.contract = headers.contract_hash(value.decode("latin-1"))
+            request.contract = headers.contract_hash(value.decode("latin-1"))
         if (value := seen[headers.CONTENT_ENCODING]) is not None and value.lower() != b"identity":
             raise MediaTypeRefused(
                 "The body is compressed, and no compression is read here.",
@@ -124,26 +116,15 @@ class CallExchange:
 
     def run(self) -> None:
         """Call, or refuse; the answer comes to `reply`, at once or later."""
-        if self.refusal is not None:
-            self.refuse(self.refusal)
+        request = self.request
+        if self.refusal is not None or request is None:
+            self.refuse(self.refusal or MalformedRequest("There is no request."))
             return
-        hub = self.connection.hub
+        request.body = self.body
         try:
-            hub.dispatcher.call(
-                Request(
-                    method=self.method,
-                    body=self.body,
-                    codec=self.codec,
-                    caller=self.caller,
-                    reply=self.reply,
-                    min_seq=self.min_seq,
-                    timeout_ms=self.timeout_ms,
-                    idempotency_key=self.idempotency_key,
-                    contract=self.contract,
-                )
-            )
-        except Exception as error:  # noqa: BLE001 - dispatch answers; what it raises is a defect
-            self.refuse(hub.broke(error))
+            self.connection.hub.dispatcher.call(request)
+        except Exception as error:
+            self.refuse(self.connection.hub.broke(error))
 
     def reply(self, answer: Answer) -> None:
         """The call ended; hand its answer to the connection, as bytes."""
@@ -153,7 +134,10 @@ class CallExchange:
         if answer.error is not None:
             self.refuse(answer.error, seq=answer.seq)
             return
-        hub.meter.ok(self.label, now_ns - self.started_ns)
+        request = self.request
+        hub.meter.ok(
+            UNKNOWN_METHOD if request is None else request.method, now_ns - self.started_ns
+        )
         body = answer.body
         head = _OK[self.codec.index] % (len(body), answer.seq)
         if self.closes or hub.stopping:
@@ -164,7 +148,8 @@ class CallExchange:
         """Answer with an error."""
         connection = self.connection
         hub = connection.hub
-        hub.meter.error(self.label, hub.clock.monotonic_ns() - self.started_ns, error)
+        now_ns = connection.now_ns = hub.clock.monotonic_ns()
+        hub.meter.error(self._label(), now_ns - self.started_ns, error)
         self.closes = self.closes or (hub.stopping and connection.is_last(self))
         connection.settle(
             self,
@@ -173,11 +158,18 @@ class CallExchange:
             ),
         )
 
+    def _label(self) -> str:
+        """The method as metrics may name it: only what is in the contract."""
+        method = "" if self.request is None else self.request.method
+        return method if method in self.connection.hub.method_names else UNKNOWN_METHOD
+
     def your_turn(self) -> None:
         """Nothing stands before it any more; its answer comes when it comes."""
 
     def hung_up(self) -> None:
-        """The peer is gone; a mutation that was handed over cannot be taken back."""
+        """The peer is gone: what is not begun need not begin."""
+        if self.request is not None:
+            self.request.withdraw()
 
 
 def refused(connection: HttpConnection, error: CallError, *, headless: bool) -> CallExchange:

@@ -19,7 +19,7 @@ hung up or `linger_time_s` after the last answer.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -70,7 +70,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 class FrameCall:
     """One call between its frame and the frame of its answer."""
 
-    __slots__ = ("_args", "_connection", "_options", "_started_ns", "id", "label", "method")
+    __slots__ = ("_args", "_connection", "_method", "_options", "_request", "_started_ns", "id")
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class FrameCall:
         self._args = args
         self._options = options
         self._started_ns = connection.now_ns
+        self._method = method
+        self._request: Request | None = None
         self.id = call_id
-        self.method = method
-        self.label = method if method in connection.hub.method_names else UNKNOWN_METHOD
 
     def run(self) -> None:
         """Call, or refuse; the answer comes to `reply`, at once or later."""
@@ -95,7 +95,7 @@ class FrameCall:
         hub = connection.hub
         try:
             # Asked again for each call: a key that was revoked meanwhile calls no more.
-            request = self._request()
+            request = self._request = self._make_request()
         except Unauthenticated as refusal:
             connection.finishing = True
             self.refuse(refusal)
@@ -104,10 +104,10 @@ class FrameCall:
         else:
             try:
                 hub.dispatcher.call(request)
-            except Exception as error:  # noqa: BLE001 - dispatch answers; a raise is a defect
+            except Exception as error:
                 self.refuse(hub.broke(error))
 
-    def _request(self) -> Request:
+    def _make_request(self) -> Request:
         connection = self._connection
         hub = connection.hub
         if hub.stopping:
@@ -127,16 +127,21 @@ class FrameCall:
         if raw != _NIL:
             options = _checked_options(raw, hub.limits)
         return Request(
-            method=self.method,
-            body=b"" if args == _NIL else args,
-            codec=MSGPACK,
-            caller=caller,
-            reply=self.reply,
+            self._method,
+            b"" if args == _NIL else args,
+            MSGPACK,
+            caller,
+            self.reply,
             min_seq=options.min_seq or 0,
             timeout_ms=options.timeout_ms,
             idempotency_key=options.idempotency_key,
             contract=connection.contract,
         )
+
+    def withdraw(self) -> None:
+        """The peer is gone: what is not begun need not begin."""
+        if self._request is not None:
+            self._request.withdraw()
 
     def reply(self, answer: Answer) -> None:
         """The call ended; its answer leaves with the others of this turn."""
@@ -146,7 +151,9 @@ class FrameCall:
             return
         connection = self._connection
         hub = connection.hub
-        hub.meter.ok(self.label, hub.clock.monotonic_ns() - self._started_ns)
+        request = self._request
+        method = self._method if request is None else request.method
+        hub.meter.ok(method, hub.clock.monotonic_ns() - self._started_ns)
         connection.settle(
             self.id, frame(_encode((self.id, 0, answer.seq, msgspec.Raw(answer.body))))
         )
@@ -155,7 +162,9 @@ class FrameCall:
         """Answer with an error."""
         connection = self._connection
         hub = connection.hub
-        hub.meter.error(self.label, hub.clock.monotonic_ns() - self._started_ns, error)
+        method = self._method if self._request is None else self._request.method
+        label = method if method in hub.method_names else UNKNOWN_METHOD
+        hub.meter.error(label, hub.clock.monotonic_ns() - self._started_ns, error)
         connection.settle(self.id, frame(MSGPACK.encode([self.id, 1, seq, problem(error)])))
 
 
@@ -163,10 +172,10 @@ class FramesConnection(Connection):
     """A connection that speaks frames."""
 
     __slots__ = (
+        "_calls",
         "_deaf",
         "_flush_planned",
         "_greeted",
-        "_ids",
         "_last_words",
         "_leaving",
         "_splitter",
@@ -177,7 +186,8 @@ class FramesConnection(Connection):
     def __init__(self, hub: Hub, *, trusted: bool) -> None:
         super().__init__(hub, trusted=trusted)
         self._splitter = FrameSplitter(hub.limits.frame_bytes_max)
-        self._ids: set[int] = set()
+        #: Calls that were read and not answered yet.
+        self._calls: dict[int, FrameCall] = {}
         self._greeted = False
         self._deaf = False
         self._leaving = False
@@ -201,9 +211,7 @@ class FramesConnection(Connection):
                     self._take_call(payload)
                 else:
                     self._greet(payload)
-                if self._deaf:
-                    break
-            if self._splitter.broken is not None and not self._deaf:
+            if self._splitter.broken is not None:
                 raise MalformedFrame(self._splitter.broken)
         except CallError as refusal:
             self._refuse(refusal)
@@ -238,16 +246,15 @@ class FramesConnection(Connection):
                 "A frame is not a call.", hint='Send [id, "Entrypoint.method", args, options].'
             ) from None
         if not 0 < call_id <= _ID_MAX:
-            raise MalformedFrame(
-                f"A call has the id {call_id}.", hint=f"Ids are 1 to {_ID_MAX}."
-            )
-        if call_id in self._ids:
+            raise MalformedFrame(f"A call has the id {call_id}.", hint=f"Ids are 1 to {_ID_MAX}.")
+        if call_id in self._calls:
             raise MalformedFrame(
                 f"A second call has the id {call_id}, and the first is not answered yet.",
                 hint="Ids of calls in flight are all different.",
             )
-        self._ids.add(call_id)
-        self.take(FrameCall(self, call_id, method, args=args, options=options))
+        call = FrameCall(self, call_id, method, args=args, options=options)
+        self._calls[call_id] = call
+        self.take(call)
 
     def begin(self, call: FrameCall) -> None:
         self.in_flight += 1
@@ -256,7 +263,7 @@ class FramesConnection(Connection):
     def settle(self, call_id: int, answer: bytes) -> None:
         """A call's answer is there; it leaves with the others of this turn of the loop."""
         self.in_flight -= 1
-        self._ids.discard(call_id)
+        self._calls.pop(call_id, None)
         self.put(answer)
         if not self.feeding and not self._flush_planned:
             self._flush_planned = True
@@ -269,6 +276,13 @@ class FramesConnection(Connection):
         if self.phase == IDLE and not (self.in_flight or self.waiting or self.held):
             self.due_ns = self.hub.clock.monotonic_ns() + self.idle_ns
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        calls = [*self._calls.values()]
+        self._calls.clear()
+        for call in calls:
+            call.withdraw()
+
     # -- deadlines and ends --------------------------------------------------------------
 
     def _mind_deadline(self, size: int, *, anew: bool) -> None:
@@ -278,7 +292,7 @@ class FramesConnection(Connection):
             if anew or self.phase != BODY:
                 self.phase = BODY
                 if self._greeted and not self.held:
-                    self.begin_body()
+                    self.begin_body(received=size)
             else:
                 self.body_received += size
         else:

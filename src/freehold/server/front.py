@@ -108,11 +108,11 @@ class HttpConnection(Connection):
             return
         except httptools.HttpParserError as error:
             self._stumbled(error)
-        if self.phase == HEAD and phase == HEAD and begun == self._begun:
-            self._count_unfinished_head(len(data))
+        if self.phase == HEAD:
+            self._count_unfinished_head(len(data), is_first=phase == IDLE, begun=begun)
         self.feeding = False
         self.flush()
-        self._mind_deadline(phase, begun, len(data))
+        self._mind_deadline(phase, begun)
         self.pump_soon()
 
     def _stumbled(self, error: httptools.HttpParserError) -> None:
@@ -137,28 +137,33 @@ class HttpConnection(Connection):
         self.phase = IDLE
         self.take(refused(self, error, headless=headless))
 
-    def _count_unfinished_head(self, size: int) -> None:
-        """Headers are counted when they are whole; one that never ends is counted here."""
-        self._head_fed += size
-        if self._head_fed > self.hub.limits.header_bytes_max:
+    def _count_unfinished_head(self, size: int, *, is_first: bool, begun: int) -> None:
+        """
+        Headers are counted when they are whole; one that never ends is counted here.
+
+        Loosely, so that what one piece may bring is never refused in two: where in its
+        first piece a head began is known only if nothing else was in that piece.
+        """
+        if begun == self._begun:
+            self._head_fed += size
+        else:
+            self._head_fed = size if is_first and begun + 1 == self._begun else 0
+        limits = self.hub.limits
+        if self._head_fed > limits.header_bytes_max + limits.url_bytes_max:
             self._refuse(self._headers_too_large())
 
-    def _mind_deadline(self, phase: int, begun: int, size: int) -> None:
-        """Set the deadline of the phase that these bytes led to; they prolong none."""
+    def _mind_deadline(self, phase: int, begun: int) -> None:
+        """Set the deadline of the phase that the last bytes led to; they prolong none."""
         anew = begun != self._begun
+        if self.held:
+            return
         if self.phase == HEAD:
             if anew:
-                self._head_fed = size if phase == IDLE and begun + 1 == self._begun else 0
-                if self._head_fed > self.hub.limits.header_bytes_max + self._head_bytes:
-                    self._refuse(self._headers_too_large())
-                elif not self.held:
-                    self.due_ns = self.now_ns + self.hub.header_ns
+                self.due_ns = self.now_ns + self.hub.header_ns
         elif self.phase == BODY:
             if anew or phase != BODY:
-                self.begin_body()
-                if self.held:
-                    self.due_ns = NEVER
-        elif self.phase == IDLE and (anew or phase != IDLE) and not self.held:
+                self.begin_body(received=self._body_bytes)
+        elif self.phase == IDLE and (anew or phase != IDLE):
             busy = self.in_flight or self.waiting
             self.due_ns = NEVER if busy else self.now_ns + self.idle_ns
 
@@ -171,6 +176,7 @@ class HttpConnection(Connection):
         self._seen = headers.NOTHING.copy()
         self._header_count = 0
         self._head_bytes = 0
+        self._page_headers = None
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -290,12 +296,16 @@ class HttpConnection(Connection):
         if length is not None:
             if int(length) > self.hub.limits.body_bytes_max:
                 raise self._body_too_large()
-        elif (coding := seen[headers.TRANSFER_ENCODING]) is not None and coding.lower() != b"chunked":
+        elif (
+            coding := seen[headers.TRANSFER_ENCODING]
+        ) is not None and coding.lower() != b"chunked":
             raise MalformedRequest("The only Transfer-Encoding that is read here is chunked.")
 
     def _answer_expectation(self, expected: bytes) -> None:
         if expected.lower() != b"100-continue":
-            raise MalformedRequest(f"Nobody here knows how to expect {headers.readable(expected)!r}.")
+            raise MalformedRequest(
+                f"Nobody here knows how to expect {headers.readable(expected)!r}."
+            )
         if self._exchange.refusal is not None:
             # The body is not on its way yet: refuse now, and it never needs to be.
             raise self._exchange.refusal
@@ -365,9 +375,10 @@ class HttpConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._tell_drains()
-        for exchange in self._queue:
-            exchange.hung_up()
+        exchanges = [*self._queue]
         self._queue.clear()
+        for exchange in exchanges:
+            exchange.hung_up()
 
     def _tell_drains(self) -> None:
         for drain in self._drains:

@@ -20,11 +20,13 @@ AUTHORIZATION: Final = 1
 CONTENT_TYPE: Final = 2
 CONTENT_LENGTH: Final = 3
 TRANSFER_ENCODING: Final = 4
-CONTENT_ENCODING: Final = 5
-CONNECTION: Final = 6
-UPGRADE: Final = 7
-EXPECT: Final = 8
-ORIGIN: Final = 9
+CONNECTION: Final = 5
+UPGRADE: Final = 6
+EXPECT: Final = 7
+ORIGIN: Final = 8
+#: From here on stand those that most calls go without.
+FIRST_OPTION: Final = 9
+CONTENT_ENCODING: Final = 9
 IDEMPOTENCY_KEY: Final = 10
 MIN_SEQ: Final = 11
 TIMEOUT_MS: Final = 12
@@ -37,11 +39,11 @@ WANTED: Final[dict[bytes, int]] = {
     b"content-type": CONTENT_TYPE,
     b"content-length": CONTENT_LENGTH,
     b"transfer-encoding": TRANSFER_ENCODING,
-    b"content-encoding": CONTENT_ENCODING,
     b"connection": CONNECTION,
     b"upgrade": UPGRADE,
     b"expect": EXPECT,
     b"origin": ORIGIN,
+    b"content-encoding": CONTENT_ENCODING,
     b"idempotency-key": IDEMPOTENCY_KEY,
     b"freehold-min-seq": MIN_SEQ,
     b"freehold-timeout-ms": TIMEOUT_MS,

@@ -11,12 +11,13 @@ What a connection does when its time has come, it knows itself, see `connection`
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from freehold.clock import Clock
-from freehold.errors import Internal
+from freehold.errors import CallError
+from freehold.ids import Ids
+from freehold.rpc.failures import Failures
 from freehold.server.gate import Gate
 from freehold.server.meter import CallMeter
 from freehold.server.seams import Authenticator, CallDispatcher
@@ -24,8 +25,6 @@ from freehold.wire.limits import Limits
 
 if TYPE_CHECKING:
     from freehold.server.connection import Connection
-
-logger = logging.getLogger("freehold.server")
 
 NS: Final = 1_000_000_000
 NEVER: Final = 2**63 - 1
@@ -44,11 +43,11 @@ class Hub:
         dispatcher: CallDispatcher,
         authenticator: Authenticator,
         *,
-        methods: Iterable[str],
         pages: Any,
         gate: Gate,
         limits: Limits,
         clock: Clock,
+        ids: Ids,
         meter: CallMeter,
         welcome: Callable[[], dict[str, Any]],
     ) -> None:
@@ -56,18 +55,21 @@ class Hub:
         Args:
             dispatcher: Runs the calls.
             authenticator: Knows the callers.
-            methods: Full names (`DataLayer.getIdeaById`); each gets its path.
             pages: The ASGI application for everything that is not a call.
             gate: Which hosts and origins are let in.
             limits: What a stranger may ask for.
             clock: Deadlines are measured with its monotonic time.
+            ids: For incident numbers.
             meter: Where calls are counted.
             welcome: What a hello is answered with.
         """
         self.dispatcher = dispatcher
         self.authenticator = authenticator
-        self.methods = {b"/rpc/" + name.replace(".", "/").encode(): name for name in methods}
-        self.method_names = frozenset(self.methods.values())
+        self.method_names = frozenset(dispatcher.names)
+        #: The raw path of each call.
+        self.methods = {
+            b"/rpc/" + name.replace(".", "/").encode(): name for name in self.method_names
+        }
         self.pages = pages
         self.gate = gate
         self.limits = limits
@@ -86,7 +88,7 @@ class Hub:
         self.frames_idle_ns = int(limits.frames_idle_time_s * NS)
         self.write_ns = int(limits.write_time_s * NS)
         self.linger_ns = int(limits.linger_time_s * NS)
-        self._incidents = 0
+        self._failures = Failures(ids)
         self._timer: asyncio.TimerHandle | None = None
         self._swept_ns = 0
         self._sweep_s = _sweep_interval_s(limits)
@@ -160,16 +162,9 @@ class Hub:
             else:
                 connection.overdue(now_ns)
 
-    def broke(self, error: BaseException) -> Internal:
+    def broke(self, error: BaseException) -> CallError:
         """A defect of ours: its text goes to the log, its number to the caller."""
-        self._incidents += 1
-        incident = f"server-{self._incidents}"
-        logger.error("a call broke the server (%s)", incident, exc_info=error)
-        return Internal(
-            "Something broke inside the server.",
-            hint=f"Its log tells what, under {incident}.",
-            data={"incident": incident},
-        )
+        return self._failures.told(error, "the server")
 
 
 def _sweep_interval_s(limits: Limits) -> float:

@@ -7,7 +7,7 @@ The rooms that implement them (dispatch, access, the application's opener) are h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -35,6 +35,10 @@ class Authenticator(Protocol):
 
 class CallDispatcher(Protocol):
     """Runs calls. Called on the event loop's thread."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """Every name that can be called (`DataLayer.getIdeaById`), in every spelling."""
 
     def call(self, request: Request, /) -> None:
         """Answer exactly once by `request.reply`, at once or later, on this same thread."""

@@ -64,6 +64,13 @@ class Codec:
         return f"Codec({self.name})"
 
 
+def _encode_other(value: Any) -> Any:
+    """What msgspec does not know: the scalars, and texts of a class of their own."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return enc_hook(value)
+
+
 def _json_decoder(kind: Any) -> Decoder:
     return msgspec.json.Decoder(kind, dec_hook=dec_hook)
 
@@ -75,14 +82,14 @@ def _msgpack_decoder(kind: Any) -> Decoder:
 JSON: Final = Codec(
     "json",
     "application/json",
-    msgspec.json.Encoder(enc_hook=enc_hook, order="deterministic").encode,
+    msgspec.json.Encoder(enc_hook=_encode_other, order="deterministic").encode,
     make_decoder=_json_decoder,
     index=0,
 )
 MSGPACK: Final = Codec(
     "msgpack",
     "application/msgpack",
-    msgspec.msgpack.Encoder(enc_hook=enc_hook, order="deterministic").encode,
+    msgspec.msgpack.Encoder(enc_hook=_encode_other, order="deterministic").encode,
     make_decoder=_msgpack_decoder,
     index=1,
 )

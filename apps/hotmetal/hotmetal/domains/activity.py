@@ -43,7 +43,7 @@ _RECENT = statement(
             PublicationRow.__table__, PublicationRow.c.id == Session.c.publication_id
         )
     )
-    .where(Session.c.status.in_(["active", "completed"]))
+    .where(sa.or_(Session.c.status == "active", Session.c.status == "completed"))
     .where(Session.c.updated_at >= param("cutoff"))
     .order_by(Session.c.updated_at.desc(), Session.c.id.desc())
     .limit(_ENTRIES_MAX),

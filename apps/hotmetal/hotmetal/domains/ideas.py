@@ -13,10 +13,10 @@ import msgspec
 import sqlalchemy as sa
 
 from freehold import (
+    EpochSeconds,
     Input,
     Reader,
     Struct,
-    EpochSeconds,
     Writer,
     param,
     raises,

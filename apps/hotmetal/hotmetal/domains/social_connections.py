@@ -166,4 +166,5 @@ def delete_social_connection(db: Writer, id: str) -> None:
 
 def has_valid_social_connection(db: Reader, user_id: str, provider: str) -> bool:
     """Whether the user has a connection to the provider that has not expired."""
-    return bool(db.scalar(_COUNT_VALID, user_id=user_id, provider=provider, now=db.now))
+    valid = db.scalar(_COUNT_VALID, user_id=user_id, provider=provider, now=db.now)
+    return (valid or 0) > 0

@@ -23,11 +23,18 @@ from freehold.db import IN_PROCESS, Caller, Context, Reader, Writer
 from freehold.db.ports import Call
 from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending, stopped
 from freehold.drivers.sqlite.connection import OverBudget, Place, open_connection
+from freehold.drivers.sqlite.inspect import Rows, inspect_sql
 from freehold.drivers.sqlite.owner import Owner, OwnerLock
 from freehold.drivers.sqlite.pragmas import check_engine, own_checkpoints
 from freehold.drivers.sqlite.readers import SLOW_FOR_NS, ReaderThreads, Snapshots
 from freehold.drivers.sqlite.writer import WriterThread
-from freehold.errors import DeadlineExceeded, Overloaded, SeqNotReached, invariant
+from freehold.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    Overloaded,
+    SeqNotReached,
+    invariant,
+)
 from freehold.ids import Ids, SystemIds
 from freehold.schema import Schema
 from freehold.wire.limits import Limits
@@ -200,6 +207,10 @@ class SqliteDatabase:
         else:
             call.done(seq, value)
 
+    def always_on_thread(self, method: str) -> None:
+        """Queries of this method never run on the event loop's thread."""
+        self._slow[method] = _NEVER
+
     def submit(self, call: Call, /) -> None:
         """Queue a mutation for the writer."""
         writer = self._writer
@@ -271,6 +282,24 @@ class SqliteDatabase:
                 yield db
         finally:
             snapshots.close()
+
+    def inspect(self, sql: str, rows_max: int) -> Rows:
+        """
+        The rows of one SELECT, for the operator; runs where it is called, up to its time cap.
+
+        Raises:
+            InvalidArgument: It is no SELECT, or the cap on rows is out of range.
+        """
+        if not 1 <= rows_max <= self._limits.page_rows_max:
+            raise InvalidArgument(
+                f"limit {rows_max} is not between 1 and {self._limits.page_rows_max}.",
+                path="limit",
+            )
+        longest_ns = self._limits.statement_time_ms_max * 1_000_000
+        stop_at_ns = self._clock.monotonic_ns() + longest_ns
+        return inspect_sql(
+            self._place, sql, rows_max=rows_max, clock=self._clock, stop_at_ns=stop_at_ns
+        )
 
     # What /health and /metrics show.
 

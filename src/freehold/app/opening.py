@@ -1,0 +1,225 @@
+"""
+The opener: from an application's declaration to databases that run and calls that are served.
+
+The only place that knows which drivers there are. It takes the owner lock, has the schema
+brought up to date, and puts dispatch, access and drivers together; it opens no socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import apsw
+
+from freehold.access import ACCESS_SCHEMA, KeyAuthenticator
+from freehold.access.admin import ADMIN_NAME, admin_entrypoint
+from freehold.app.declaration import App, Database
+from freehold.app.secrets import Secrets, find_secrets
+from freehold.app.upgrade import UpgradeMode, bring_up_to_date
+from freehold.clock import Clock, SystemClock
+from freehold.drivers.sqlite import SqliteDatabase
+from freehold.errors import StartError, invariant
+from freehold.ids import Ids, SystemIds
+from freehold.rpc.contract import Contract, contract_of
+from freehold.rpc.dispatch import Dispatcher
+from freehold.wire.limits import Limits
+
+#: Beside a database, unless said otherwise.
+DATA_FOLDER: Final = ".freehold"
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    How an application is opened.
+
+    Args:
+        folder: Where its files are: databases, secrets, socket.
+        database: The file of the first database, when it is not `<folder>/<name>.db`.
+        upgrade: What to do when a database is older than its schema.
+        limits: What a caller may ask for.
+        clock: Where time comes from.
+        ids: Where seeds come from.
+        on_progress: Told what a long step is doing.
+    """
+
+    folder: Path = Path(DATA_FOLDER)
+    database: str | None = None
+    upgrade: UpgradeMode = "refuse"
+    limits: Limits = field(default_factory=Limits)
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=SystemIds)
+    on_progress: Callable[[str], None] = lambda _: None
+
+
+class OpenApp:
+    """
+    An application whose databases are open; `close` gives them back.
+
+    Args:
+        app: The application.
+        databases: Its databases by name, open.
+        secrets: Its secrets.
+        options: How it was opened.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        databases: dict[str, SqliteDatabase],
+        secrets: Secrets,
+        options: Options,
+    ) -> None:
+        self.app = app
+        self.databases = databases
+        self.secrets = secrets
+        self.options = options
+        self.contract: Contract = contract_of(app.name, list(app.entrypoints.values()))
+        first = next(iter(databases.values()))
+        self.authenticator = KeyAuthenticator(first, pepper=secrets.pepper, clock=options.clock)
+        admin = admin_entrypoint(
+            database=first.name,
+            pepper=secrets.pepper,
+            changing=self.authenticator.changing,
+            inspect=first.inspect,
+        )
+        # The operator's SQL may be anything, so it is kept off the event loop.
+        first.always_on_thread(f"{ADMIN_NAME}.sql")
+        self.dispatcher = Dispatcher(
+            [*app.entrypoints.values(), admin],
+            databases,
+            contract=self.contract,
+            limits=options.limits,
+            clock=options.clock,
+            ids=options.ids,
+        )
+
+    @property
+    def first(self) -> SqliteDatabase:
+        """The database that holds the keys."""
+        return next(iter(self.databases.values()))
+
+    @property
+    def seq(self) -> int:
+        """The last commit of the first database."""
+        return self.first.seq
+
+    @property
+    def writer(self) -> Literal["ok", "stopped"]:
+        """`stopped` when any database's writer is."""
+        stopped = any(database.state == "stopped" for database in self.databases.values())
+        return "stopped" if stopped else "ok"
+
+    def start(self, on_loop: Callable[[Callable[[], None]], None]) -> None:
+        """Start the threads; `on_loop` is how they reach the event loop."""
+        for database in self.databases.values():
+            database.start(on_loop)
+
+    def seed(self) -> list[str]:
+        """Load the sample data of each database that has some; the names of those."""
+        seeded = []
+        for name, declared in self.app.databases.items():
+            if declared.seed is not None:
+                self.databases[name].write(declared.seed)
+                seeded.append(name)
+        return seeded
+
+    def announce(self, *, socket: str | None, address: str | None) -> None:
+        """Write down beside each database where it is served."""
+        for database in self.databases.values():
+            database.announce(socket=socket, address=address)
+
+    def close(self) -> None:
+        """Finish what waits and give every file back."""
+        for database in self.databases.values():
+            database.close()
+
+
+def database_path(declared: Database, options: Options, *, is_first: bool) -> Path:
+    """
+    Where a database's file is.
+
+    Raises:
+        StartError: The address is of an engine that this build does not have.
+    """
+    if is_first and options.database is not None:
+        if "://" in options.database:
+            raise StartError(
+                f"{options.database.split('://')[0]}:// is no engine of this build.",
+                hint="Give the path of a file.",
+            )
+        return Path(options.database)
+    return options.folder / f"{declared.name}.db"
+
+
+def open_app(app: App, options: Options | None = None) -> OpenApp:
+    """
+    Open every database of an application.
+
+    Raises:
+        StartError: One cannot be opened, migrated or unlocked; those that were are closed again.
+    """
+    options = options or Options()
+    if ADMIN_NAME in app.entrypoints:
+        raise StartError(f"the entrypoint {ADMIN_NAME!r} is the data layer's own.")
+    paths = {
+        name: database_path(declared, options, is_first=number == 0)
+        for number, (name, declared) in enumerate(app.databases.items())
+    }
+    first = next(iter(paths.values()))
+    secrets = find_secrets(
+        app,
+        first.parent if options.database else options.folder,
+        may_create=not any(path.exists() for path in paths.values()),
+        clock=options.clock,
+        ids=options.ids,
+    )
+    opened: dict[str, SqliteDatabase] = {}
+    try:
+        for name, declared in app.databases.items():
+            opened[name] = _open(declared, paths[name], secrets, options, is_first=not opened)
+        return OpenApp(app, opened, secrets, options)
+    except BaseException:
+        for database in opened.values():
+            database.close()
+        raise
+
+
+def _open(
+    declared: Database, path: Path, secrets: Secrets, options: Options, *, is_first: bool
+) -> SqliteDatabase:
+    database = SqliteDatabase(
+        path,
+        declared.schema,
+        name=declared.name,
+        clock=options.clock,
+        ids=options.ids,
+        ring=secrets.ring,
+        limits=options.limits,
+    )
+
+    def prepare(connection: apsw.Connection) -> None:
+        bring_up_to_date(
+            connection,
+            declared,
+            path,
+            mode=options.upgrade,
+            clock=options.clock,
+            on_progress=options.on_progress,
+        )
+        if is_first:
+            _create_access_tables(connection)
+
+    database.open(prepare)
+    invariant(database.path is not None, "an application's database is a file")
+    return database
+
+
+def _create_access_tables(connection: apsw.Connection) -> None:
+    with connection:
+        for sql in ACCESS_SCHEMA.ddl("sqlite"):
+            connection.execute(sql.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
+                               .replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))  # fmt: skip

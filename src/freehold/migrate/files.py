@@ -1,0 +1,255 @@
+"""
+Migration files: `0001_initial.sqlite.sql`, … in an application's `migrations/` folder.
+
+A file is SQL that a person has reviewed. A line `-- freehold:statement` stands before each
+statement, so that reading it back takes no SQL parser; `-- freehold:rebuild notes` and
+`-- freehold:end` stand around the statements that make a table anew, so that `apply` can
+count rows before and after. What was applied is known by its checksum, which is over the
+statements: comments and empty lines may be edited freely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from freehold.errors import MigrationFailed, SchemaError, invariant
+from freehold.migrate.sqltext import complete_statements, tokens
+from freehold.migrate.steps import Plan, RebuildTable
+from freehold.schema import DIALECTS, DialectName
+
+_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.([a-z]+)\.sql")
+_MARK: Final = "-- freehold:"
+_LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))+", re.DOTALL)
+_NUMBER_MAX: Final = 9999
+
+
+@dataclass(frozen=True)
+class Statement:
+    """
+    One statement of a migration.
+
+    Args:
+        sql: The text, without the closing semicolon.
+        line: Where it stands in its file.
+        rebuild: The table whose rebuild it is part of.
+    """
+
+    sql: str
+    line: int = field(compare=False)
+    rebuild: str | None = None
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A list of statements that are applied together; number 0 is one without a file."""
+
+    number: int
+    slug: str
+    statements: tuple[Statement, ...]
+
+    @property
+    def name(self) -> str:
+        """`0001_initial`: how messages and the history call it."""
+        return f"{self.number:04}_{self.slug}" if self.number else self.slug
+
+    @property
+    def rebuilds(self) -> tuple[str, ...]:
+        """The tables it makes anew."""
+        return tuple(dict.fromkeys(s.rebuild for s in self.statements if s.rebuild))
+
+    @property
+    def checksum(self) -> str:
+        """What tells that an applied file was edited."""
+        digest = hashlib.sha256()
+        for statement in self.statements:
+            sql = statement.sql.replace("\r\n", "\n")
+            digest.update(f"{statement.rebuild or ''}\0{sql}\0".encode())
+        return digest.hexdigest()
+
+    @classmethod
+    def of_plan(cls, plan: Plan, *, number: int, slug: str) -> Migration:
+        """The plan's steps as a migration that needs no file."""
+        statements = [
+            Statement(_canonical(sql), 0, step.table if isinstance(step, RebuildTable) else None)
+            for step in plan.steps
+            for sql in step.sql
+        ]
+        return cls(number, slug, tuple(statements))
+
+
+def load(folder: Path, dialect: DialectName = "sqlite") -> list[Migration]:
+    """
+    The folder's migrations for one engine, in order; none when there is no folder.
+
+    Raises:
+        MigrationFailed: A number is missing or there twice, a name or a mark is not known,
+            or a file says nothing.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.sql")) if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match is None or match.group(3) not in DIALECTS:
+            raise MigrationFailed(
+                f"{path.name} is not the name of a migration.",
+                hint="Names read 0002_what_it_does.sqlite.sql, in small letters.",
+            )
+        if match.group(3) != dialect:
+            continue
+        number = int(match.group(1))
+        if number in found:
+            raise MigrationFailed(
+                f"{found[number].name} and {path.name} have the same number.",
+                hint="Give the one that was applied nowhere yet the next free number.",
+            )
+        found[number] = path
+    for expected, number in enumerate(sorted(found), start=1):
+        if number != expected:
+            raise MigrationFailed(
+                f"Migration {expected:04} is missing: the next one is {found[number].name}.",
+                hint="Bring the file back; numbers count up from 0001 without a gap.",
+            )
+    return [_read(found[number], dialect) for number in sorted(found)]
+
+
+def write(folder: Path, plan: Plan, slug: str) -> Path:
+    """
+    Write the plan as the folder's next migration and say which file it is.
+
+    Raises:
+        SchemaError: The plan is refused or empty, or the slug has no letter or digit.
+    """
+    if plan.refusals:
+        raise SchemaError(" ".join(str(refusal) for refusal in plan.refusals))
+    if not plan.steps:
+        raise SchemaError("There is nothing to migrate: the files already lead to the schema.")
+    words = "_".join(re.findall(r"[a-z0-9]+", slug.lower()))
+    if not words:
+        raise SchemaError(f"{slug!r} is no name for a migration.", hint="Write what it does.")
+    number = len(load(folder, plan.dialect)) + 1
+    invariant(number <= _NUMBER_MAX, "migration numbers have four digits")
+    path = folder / f"{number:04}_{words}.{plan.dialect}.sql"
+    text = _render(path.name, plan)
+    planned = Migration.of_plan(plan, number=number, slug=words)
+    invariant(parse(path.name, text, plan.dialect) == planned.statements, "a plan reads back")
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(text.encode())
+    return path
+
+
+def parse(name: str, text: str, dialect: DialectName) -> tuple[Statement, ...]:
+    """
+    The statements of a migration's text.
+
+    Raises:
+        MigrationFailed: A mark is not known or not closed, or there is no statement.
+    """
+    statements: list[Statement] = []
+    rebuild: str | None = None
+    for mark, line, chunk in _chunks(text):
+        verb, _, rest = mark.partition(" ")
+        match verb:
+            case "" | "statement":
+                pass
+            case "rebuild" if rebuild is None and rest:
+                rebuild = rest
+            case "end" if rebuild is not None:
+                rebuild = None
+            case _:
+                raise MigrationFailed(
+                    f"{name}, line {line}: `{_MARK}{mark}` means nothing here.",
+                    hint="Marks are statement, rebuild TABLE and end.",
+                )
+        statements += _statements(chunk, line, rebuild, dialect)
+    if rebuild is not None:
+        raise MigrationFailed(
+            f"{name}: the rebuild of {rebuild} is not closed.", hint=f"Write `{_MARK}end`."
+        )
+    if not statements:
+        raise MigrationFailed(
+            f"{name} holds no statement.", hint="Remove it, or write what it should do."
+        )
+    return tuple(statements)
+
+
+def _read(path: Path, dialect: DialectName) -> Migration:
+    try:
+        # As bytes: Python's newlines would change a text that holds one of its own.
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MigrationFailed(
+            f"{path.name} is not UTF-8 text: {error.reason} at byte {error.start}.",
+            hint="Save it as UTF-8.",
+        ) from None
+    statements = parse(path.name, text, dialect)
+    number, _, slug = path.name.split(".")[0].partition("_")
+    return Migration(int(number), slug, statements)
+
+
+def _chunks(text: str) -> Iterator[tuple[str, int, str]]:
+    """Each mark with its line and the text up to the next one; the head of the file has none."""
+    mark, start = "", 1
+    lines: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.startswith(_MARK):
+            yield mark, start, "\n".join(lines)
+            mark, start, lines = line[len(_MARK) :].strip(), number, [""]
+        else:
+            lines.append(line)
+    yield mark, start, "\n".join(lines)
+
+
+def _statements(
+    chunk: str, line: int, rebuild: str | None, dialect: DialectName
+) -> Iterator[Statement]:
+    """A chunk by hand may hold several; only SQLite's own rule can tell for SQLite."""
+    pieces: Iterable[tuple[int, str]] = (
+        complete_statements(chunk) if dialect == "sqlite" else [(0, chunk)]
+    )
+    for offset, piece in pieces:
+        head = _LEADING.match(piece)
+        begin = head.end() if head else 0
+        if all(token.text == ";" for token in tokens(piece)):
+            continue
+        at = line + chunk.count("\n", 0, offset + begin)
+        yield Statement(_canonical(piece[begin:]), at, rebuild)
+
+
+def _canonical(sql: str) -> str:
+    return sql.strip().rstrip(";").rstrip()
+
+
+def _render(name: str, plan: Plan) -> str:
+    lines = [
+        f"-- {name}",
+        f"-- Written by freehold {_version()} from the schema. Review me: this runs as it stands,",
+        "-- in one transaction with everything else that is waiting. Once applied anywhere, leave",
+        "-- the statements as they are and write the next migration instead.",
+        "--",
+        *_sentences(plan.sentences),
+    ]
+    for step in plan.steps:
+        is_rebuild = isinstance(step, RebuildTable)
+        lines += ["", f"{_MARK}rebuild {step.table}"] if is_rebuild else []
+        for sql in step.sql:
+            lines += ["", f"{_MARK}statement", f"{_canonical(sql)};"]
+        lines += ["", f"{_MARK}end"] if is_rebuild else []
+    return "\n".join(lines) + "\n"
+
+
+def _sentences(sentences: Sequence[str]) -> list[str]:
+    one_line = (" ".join(sentence.split()) for sentence in sentences)
+    return [f"-- {number}. {text}" for number, text in enumerate(one_line, start=1)]
+
+
+def _version() -> str:
+    try:
+        return metadata.version("freehold")
+    except metadata.PackageNotFoundError:
+        return "from source"

@@ -1,0 +1,116 @@
+"""
+Bringing a database to its schema without files: for development, tests and small starts.
+
+The plan is made against the database itself and applied at once, under the same promises
+as `apply`. What would lose data is refused unless the caller says so. A database that has
+had migration files is theirs, and is not touched here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from freehold.errors import MigrationNeeded
+from freehold.migrate.apply import transact
+from freehold.migrate.engine import has_row, number
+from freehold.migrate.files import Migration
+from freehold.migrate.history import entries
+from freehold.migrate.plan import plan
+from freehold.migrate.run import OnProgress
+from freehold.migrate.shape import table_names
+from freehold.migrate.sqltext import quoted
+from freehold.migrate.steps import (
+    DropColumn,
+    DropTable,
+    Plan,
+    RebuildTable,
+    RenameColumn,
+    RenameTable,
+)
+from freehold.schema import Schema
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What was done, and the copy from before where one was kept."""
+
+    plan: Plan
+    snapshot: Path | None
+
+
+def sync(
+    connection: apsw.Connection,
+    schema: Schema,
+    *,
+    snapshot_to: Path | None = None,
+    may_lose: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Synced:
+    """
+    Plan and apply in one go, or leave the database as it is.
+
+    Args:
+        may_lose: Tables and columns that no record says any more may go with their data.
+
+    Raises:
+        MigrationNeeded: A step cannot be planned, or would lose data, or the database is
+            kept by migration files.
+        MigrationFailed: The engine refused a step; the database is as it was.
+    """
+    if entries(connection):
+        raise MigrationNeeded(
+            "This database is kept by migration files, and the application has none.",
+            hint="Bring the migrations folder back, or start with another database.",
+        )
+    empty = frozenset(name for name in table_names(connection) if not has_row(connection, name))
+    planned = plan(connection, schema, empty_tables=empty)
+    if planned.refusals:
+        raise MigrationNeeded(" ".join(str(refusal) for refusal in planned.refusals))
+    if planned.is_empty:
+        return Synced(planned, None)
+    lost = [] if may_lose else losses(connection, planned)
+    if lost:
+        raise MigrationNeeded(
+            f"The schema no longer says what the database holds: {', '.join(lost)}.",
+            hint='Keep it with was="…" or Was("…") if it was renamed; or say that it may be lost.',
+        )
+    # What is only added or renamed needs no copy, and development would collect many.
+    is_deep = any(isinstance(s, RebuildTable) or s.is_destructive for s in planned.steps)
+    snapshot = transact(
+        connection,
+        [Migration.of_plan(planned, number=0, slug="sync")],
+        expected=schema,
+        snapshot_to=snapshot_to if is_deep else None,
+        finish=lambda: None,
+        on_progress=on_progress,
+    )
+    return Synced(planned, snapshot)
+
+
+def losses(connection: apsw.Connection, planned: Plan) -> list[str]:
+    """What a plan would lose in this database, counted; nothing where there is nothing."""
+    tables: dict[str, str] = {}
+    columns: dict[tuple[str, str], str] = {}
+    found = []
+    for step in planned.steps:
+        table = tables.get(step.table, step.table)
+        match step:
+            case RenameTable():
+                tables[step.table] = step.old
+            case RenameColumn():
+                columns[step.table, step.column] = step.old
+            case DropTable():
+                found.append((table, "*", f"table {table}", "rows"))
+            case DropColumn() | RebuildTable():
+                dropped = (step.column,) if isinstance(step, DropColumn) else step.dropped
+                for name in dropped:
+                    old = columns.get((step.table, name), name)
+                    found.append((table, quoted(old), f"{table}.{old}", "values"))
+    lost = []
+    for table, what, said, unit in found:
+        count = number(connection, f"SELECT count({what}) FROM {quoted(table)}")  # noqa: S608 - quoted
+        lost += [f"{said} ({unit}: {count})"] if count else []
+    return lost

@@ -1,0 +1,599 @@
+"""Calls over HTTP: what is answered, what is refused, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.server.toy import KEY, HttpAnswer, Toy, get, post, served
+
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+def asked(toy: Toy, request: bytes) -> HttpAnswer:
+    """The answer to one request on a connection of its own."""
+    client = toy.client()
+    client.send(request)
+    return client.answer()
+
+
+def asked_and_ended(toy: Toy, request: bytes) -> HttpAnswer:
+    """The same, where the server ends the connection after it."""
+    client = toy.client()
+    client.send(request)
+    answer = client.answer()
+    assert answer.headers["connection"] == "close"
+    assert client.is_ended()
+    return answer
+
+
+# -- calls ---------------------------------------------------------------------------------
+
+
+def test_a_call_is_answered_with_the_bare_result_and_its_seq(toy: Toy) -> None:
+    """200, the method's result, the codec of the request, and the commit it belongs to."""
+    answer = asked(toy, post("Notes.add", b'{"text": "hi"}'))
+
+    assert answer.status == 200
+    assert answer.body == b'"hi"'
+    assert answer.headers == {
+        "content-type": "application/json",
+        "content-length": "4",
+        "freehold-seq": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/msgpack", "application/x-msgpack", "application/vnd.msgpack"]
+)
+def test_messagepack_by_content_type(toy: Toy, content_type: str) -> None:
+    """The same path in MessagePack, under the names it is known by."""
+    body = msgspec.msgpack.encode({"a": 1})
+
+    answer = asked(toy, post("Notes.echo", body, content_type=content_type))
+
+    assert answer.headers["content-type"] == "application/msgpack"
+    assert msgspec.msgpack.decode(answer.body) == {"a": 1}
+
+
+def test_an_error_in_messagepack_is_a_messagepack_map(toy: Toy) -> None:
+    """A client reads one codec only."""
+    answer = asked(toy, post("Notes.clash", b"\x80", content_type="application/msgpack"))
+
+    assert answer.status == 409
+    assert answer.headers["content-type"] == "application/msgpack"
+    assert msgspec.msgpack.decode(answer.body)["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="utf-8"'],
+)
+def test_json_in_its_usual_spellings(toy: Toy, content_type: str) -> None:
+    """Clients add a charset; it may only be the one that JSON has."""
+    assert asked(toy, post("Notes.echo", content_type=content_type)).status == 200
+
+
+def test_a_call_without_a_body_has_no_arguments(toy: Toy) -> None:
+    """No Content-Type is asked for where there is no content."""
+    assert asked(toy, post("Notes.get", b"", content_type=None)).body == b"[]"
+
+
+def test_a_chunked_body_is_put_together(toy: Toy) -> None:
+    """The transfer's pieces are nobody's business."""
+    head = (
+        post("Notes.echo").replace(b"Content-Length: 2\r\n", CHUNKED.encode()).removesuffix(b"{}")
+    )
+
+    answer = asked(toy, head + b'3\r\n{"a\r\n4\r\n": 1\r\n1\r\n}\r\n0\r\n\r\n')
+
+    assert answer.json == {"a": 1}
+
+
+def test_the_options_of_a_call_reach_the_dispatcher(toy: Toy) -> None:
+    """Each header arrives in the request, read strictly."""
+    extra = (
+        "Idempotency-Key: k-1\r\nFreehold-Min-Seq: 7\r\n"
+        "Freehold-Timeout-Ms: 250\r\nFreehold-Contract: abc\r\n"
+    )
+
+    asked(toy, post("Notes.get", extra=extra))
+
+    request = toy.notes.seen[-1]
+    assert request.idempotency_key == "k-1"
+    assert request.min_seq == 7
+    assert request.timeout_ms == 250
+    assert request.contract == "abc"
+    assert request.caller.key_id == "toy"
+
+
+def test_a_defect_of_the_server_says_nothing_about_itself(toy: Toy) -> None:
+    """The text of an unknown error goes to the log and never to the wire."""
+    answer = asked(toy, post("Notes.crash"))
+
+    assert answer.status == 500
+    assert answer.json["code"] == "internal"
+    assert "incident" in answer.json["data"]
+    assert b"secret" not in answer.body
+
+
+def test_a_problem_has_all_its_parts(toy: Toy) -> None:
+    """What a program and what a person need, in one shape."""
+    answer = asked(toy, post("Notes.clash"))
+
+    assert answer.status == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["freehold-seq"] == "0"
+    assert answer.json == {
+        "type": "about:blank",
+        "title": "The data does not allow this now",
+        "status": 409,
+        "code": "conflict",
+        "error": "Conflict",
+        "detail": "It clashes.",
+        "hint": "",
+        "retryable": False,
+        "outcome": "failed",
+    }
+
+
+# -- keys ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["Notes.get", "Notes.add", "Notes.none", "No.thing", "x.__y"])
+@pytest.mark.parametrize("key", [None, "fh_test_bad", "fh_live_good", "x" * 900])
+def test_without_a_living_key_every_method_looks_the_same(
+    toy: Toy, method: str, key: str | None
+) -> None:
+    """401 with one and the same body, whether the method is there or not."""
+    expected = asked(toy, post("Notes.get", key="none"))
+
+    answer = asked(toy, post(method, key=key))
+
+    assert answer.status == 401
+    assert answer.body == expected.body
+    assert answer.headers["www-authenticate"] == 'bearer realm="freehold"'
+    assert toy.notes.seen == []
+
+
+@pytest.mark.parametrize("value", ["Basic abc", "Bearer", "Bearer ", KEY, f"Bearer{KEY}"])
+def test_an_authorization_of_another_kind_is_no_key(toy: Toy, value: str) -> None:
+    """Only `Bearer KEY` is one."""
+    assert (
+        asked(toy, post("Notes.get", key=None, extra=f"Authorization: {value}\r\n")).status == 401
+    )
+
+
+def test_the_word_bearer_may_be_written_anyhow(toy: Toy) -> None:
+    """Schemes have no case in HTTP."""
+    request = post("Notes.get", key=None, extra=f"authorization: bEARER {KEY}\r\n")
+
+    assert asked(toy, request).status == 200
+
+
+def test_a_key_in_the_address_is_no_key(toy: Toy) -> None:
+    """Addresses are logged; keys do not belong there."""
+    assert asked(toy, post(f"Notes.get?key={KEY}", key=None)).status == 401
+    assert asked(toy, post(f"Notes.get?key={KEY}")).status == 400
+
+
+def test_a_revoked_key_ends_at_the_next_call_of_the_same_connection(toy: Toy) -> None:
+    """The authenticator is asked on every call, not once per connection."""
+    client = toy.client()
+    client.send(post("Notes.get"))
+    assert client.answer().status == 200
+
+    toy.on_loop(lambda: toy.keys.alive.discard(KEY))
+    client.send(post("Notes.get"))
+
+    assert client.answer().status == 401
+
+
+# -- paths and verbs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/rpc/Notes/none",
+        "/rpc/Notes/ge%74",
+        "/rpc/%4eotes/get",
+        "/rpc//Notes/get",
+        "/rpc/Notes//get",
+        "/rpc/Notes/get/",
+        "/rpc/Notes/./get",
+        "/rpc/Notes/../Notes/get",
+        "/rpc/Notes%2fget",
+        "/rpc/Notes.get",
+        "/rpc/Notes/__class__",
+        "/rpc/Notes/_private",
+        "/rpc/notes/get",
+        "/rpc/Notes/get;v=1",
+        "/rpc/",
+        "/rpc/Notes",
+    ],
+)
+def test_a_name_that_is_not_spelled_as_it_stands_is_unknown(toy: Toy, path: str) -> None:
+    """The method table is the only router; nothing is decoded, folded or looked up by name."""
+    answer = asked(toy, post("Notes.get").replace(b"/rpc/Notes/get", path.encode()))
+
+    assert answer.status == 404
+    assert answer.json["code"] == "unknown_method"
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"])
+def test_another_verb_on_a_call_is_refused_with_the_right_one(toy: Toy, verb: str) -> None:
+    """405 with Allow, so that a tool can go on."""
+    answer = asked(toy, get("/rpc/Notes/get", key=KEY, verb=verb))
+
+    assert answer.status == 405
+    assert answer.headers["allow"] == "post"
+
+
+def test_a_head_gets_the_head_of_a_refusal(toy: Toy) -> None:
+    """The length is told, the body is not sent, and the connection goes on."""
+    client = toy.client()
+
+    client.send(get("/rpc/Notes/get", key=KEY, verb="HEAD") + post("Notes.get"))
+
+    assert client.answer(headless=True).status == 405
+    assert client.answer().status == 200
+
+
+def test_frames_without_the_upgrade_are_told_about_it(toy: Toy) -> None:
+    """426, and the name of the protocol."""
+    answer = asked(toy, get("/frames"))
+
+    assert answer.status == 426
+    assert answer.headers["upgrade"] == "freehold"
+
+
+# -- options that are wrong ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Freehold-Min-Seq", value)
+        for value in ("", "-1", "+1", "1.0", "1e3", " 1 2", "0x1", "01", "1_0", "٣", str(2**63))
+    ]
+    + [
+        ("Freehold-Timeout-Ms", value)
+        for value in ("", "0", "-5", "60001", "soon", "1.5", "9" * 400)
+    ]
+    + [("Idempotency-Key", value) for value in ("", "two words", "é", "x" * 256)]
+    + [("Freehold-Contract", value) for value in ("", "two words", "x" * 129)],
+)
+def test_an_option_is_read_strictly(toy: Toy, header: str, value: str) -> None:
+    """An option that is not exactly what it should be is refused by its name."""
+    request = post("Notes.get", extra="@@\r\n").replace(b"@@", f"{header}: {value}".encode())
+
+    answer = asked(toy, request)
+
+    assert answer.status == 400
+    assert answer.json["code"] == "invalid_argument"
+    assert answer.json["path"] == header
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Freehold-Min-Seq", "0"),
+        ("Freehold-Min-Seq", str(2**63 - 1)),
+        ("Freehold-Timeout-Ms", "1"),
+        ("Freehold-Timeout-Ms", "60000"),
+        ("Idempotency-Key", "x"),
+        ("Idempotency-Key", "x" * 255),
+    ],
+)
+def test_an_option_at_its_limit_is_taken(toy: Toy, header: str, value: str) -> None:
+    """The limit itself is allowed."""
+    assert asked(toy, post("Notes.get", extra=f"{header}: {value}\r\n")).status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin-1",
+    ],
+)
+def test_a_body_of_another_kind_is_refused(toy: Toy, content_type: str | None) -> None:
+    """A form of a web page is the one thing that a page may send anywhere unasked."""
+    answer = asked(toy, post("Notes.echo", content_type=content_type))
+
+    assert answer.status == 415
+    assert toy.notes.seen == []
+
+
+def test_a_compressed_body_is_refused(toy: Toy) -> None:
+    """Nothing is unpacked here, so nothing can explode."""
+    assert asked(toy, post("Notes.echo", extra="Content-Encoding: gzip\r\n")).status == 415
+    assert asked(toy, post("Notes.echo", extra="Content-Encoding: identity\r\n")).status == 200
+
+
+# -- host and origin -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LocalHost", "localhost:1"])
+def test_a_loopback_host_is_let_in_with_any_port(toy: Toy, host: str) -> None:
+    """Tunnels and containers change the port."""
+    assert asked(toy, post("Notes.get", host=host)).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.com",
+        "localhost.",
+        "localhost.evil.com",
+        "127.0.0.1.nip.io",
+        "127.0.0.2",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "127.1",
+    ],
+)
+def test_another_host_is_refused_on_every_path(toy: Toy, host: str) -> None:
+    """A rebound name arrives in Host; 421 whatever it asks for, pages too."""
+    for request in (
+        post("Notes.get", host=host),
+        get("/health").replace(b"localhost", host.encode()),
+    ):
+        answer = asked_and_ended(toy, request)
+
+        assert answer.status == 421
+    assert toy.notes.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "localhost:", "localhost:port", "localhost:123456", "a@b"]
+)
+def test_what_is_no_host_is_malformed(toy: Toy, host: str) -> None:
+    """400, and the end."""
+    assert asked_and_ended(toy, post("Notes.get", host=host)).status == 400
+
+
+def test_a_configured_host_is_let_in() -> None:
+    """With its port only, where it was given with one."""
+    with served(hosts=("data.example", "other.example:8443")) as toy:
+        assert asked(toy, post("Notes.get", host="data.example:80")).status == 200
+        assert asked(toy, post("Notes.get", host="Data.Example")).status == 200
+        assert asked(toy, post("Notes.get", host="other.example:8443")).status == 200
+        assert asked(toy, post("Notes.get", host="other.example")).status == 421
+
+
+@pytest.mark.parametrize("origin", ["http://evil.com", "null", "", "http://localhost:8791"])
+def test_a_web_page_of_an_origin_that_is_not_listed_is_refused(toy: Toy, origin: str) -> None:
+    """Even one from this machine: another program may have served it."""
+    answer = asked_and_ended(toy, post("Notes.get", extra=f"Origin: {origin}\r\n"))
+
+    assert answer.status == 403
+    assert answer.json["code"] == "permission_denied"
+
+
+def test_a_listed_origin_is_let_in() -> None:
+    """By the exact origin."""
+    with served(origins=("http://studio.example",)) as toy:
+        fine = post("Notes.get", extra="Origin: http://studio.example\r\n")
+        other = post("Notes.get", extra="Origin: https://studio.example\r\n")
+
+        assert asked(toy, fine).status == 200
+        assert asked(toy, other).status == 403
+
+
+# -- strict HTTP ---------------------------------------------------------------------------
+
+
+def edited(old: str, new: str) -> bytes:
+    """A good call with something changed in it."""
+    request = post("Notes.echo")
+    assert old.encode() in request
+    return request.replace(old.encode(), new.encode("latin-1"), 1)
+
+
+MALFORMED = {
+    "length and transfer encoding": edited(
+        "Content-Length: 2\r\n", "Content-Length: 2\r\n" + CHUNKED
+    ),
+    "transfer encoding and length": edited(
+        "Content-Length: 2\r\n", CHUNKED + "Content-Length: 2\r\n"
+    ),
+    "two lengths": edited("Content-Length: 2\r\n", "Content-Length: 2\r\nContent-Length: 2\r\n"),
+    "a list of lengths": edited("Length: 2", "Length: 2, 2"),
+    "a signed length": edited("Length: 2", "Length: +2"),
+    "a length beyond counting": edited("Length: 2", "Length: " + "9" * 40),
+    "two hosts": edited("Host: localhost\r\n", "Host: localhost\r\nHost: localhost\r\n"),
+    "two hosts apart": edited("Content-Length: 2\r\n", "Content-Length: 2\r\nhOST: evil\r\n"),
+    "no host": edited("Host: localhost\r\n", ""),
+    "two keys": edited("Host", f"Authorization: Bearer {KEY}\r\nHost"),
+    "two idempotency keys": edited("Host", "Idempotency-Key: a\r\nIdempotency-Key: b\r\nHost"),
+    "bare LF after the request line": edited("HTTP/1.1\r\n", "HTTP/1.1\n"),
+    "bare LF after a header": edited("Host: localhost\r\n", "Host: localhost\n"),
+    "bare LF at the end": edited("\r\n\r\n", "\n\n"),
+    "a folded header": edited("Host: localhost\r\n", "Host: localhost\r\n folded\r\n"),
+    "a space before the colon": edited("Host:", "Host :"),
+    "a NUL in a header": edited("localhost", "local\0host"),
+    "a control character in the address": edited("/rpc", "/rp\x01c"),
+    "bytes beyond ASCII in the address": edited("/echo", "/ech\xf6"),
+    "another transfer encoding": edited("Content-Length: 2\r\n", "Transfer-Encoding: gzip\r\n"),
+    "transfer encodings": edited("Content-Length: 2\r\n", "Transfer-Encoding: gzip, chunked\r\n"),
+    "a proxy's address": edited("/rpc", "http://localhost/rpc"),
+    "an unknown verb": edited("POST", "BREW"),
+    "a small verb": edited("POST", "post"),
+    "chunks without a size": edited("Content-Length: 2\r\n\r\n", CHUNKED + "\r\nx\r\n"),
+    "trailers": edited(
+        "Content-Length: 2\r\n\r\n{}", CHUNKED + "\r\n2\r\n{}\r\n0\r\nX-Late: 1\r\nX: 2\r\n\r\n"
+    ),
+    "chunks in HTTP/1.0": edited("HTTP/1.1", "HTTP/1.0").replace(
+        b"Content-Length: 2\r\n", CHUNKED.encode()
+    ),
+    "an upgrade to HTTP/2": edited("Host", "Connection: Upgrade\r\nUpgrade: h2c\r\nHost"),
+    "a WebSocket": edited("Host", "Connection: Upgrade\r\nUpgrade: websocket\r\nHost"),
+    "an expectation": edited("Host", "Expect: 200-miracle\r\nHost"),
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+    "nonsense": b"\x01\x02\x03 nonsense \r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
+    toy: Toy, case: str
+) -> None:
+    """400 with a problem; a second request behind it is never looked at."""
+    answer = asked_and_ended(toy, MALFORMED[case] + post("Notes.get"))
+
+    assert answer.status == 400
+    assert answer.json["code"] == "invalid_argument"
+    assert toy.notes.seen == []
+
+
+def test_a_tunnel_is_refused(toy: Toy) -> None:
+    """This is no proxy."""
+    answer = asked_and_ended(toy, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
+
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9"])
+def test_another_version_is_refused(toy: Toy, version: str) -> None:
+    """505, and how to speak."""
+    request = get("/health").replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+
+    assert asked_and_ended(toy, request).status == 505
+
+
+def test_what_is_refused_is_told_without_control_characters(toy: Toy) -> None:
+    """A stranger's bytes must not paint the terminal of who reads the answer or the log."""
+    answer = asked(
+        toy, post("Notes.echo", content_type="\x1b[31m\xff".encode("latin-1").decode("latin-1"))
+    )
+
+    assert b"\x1b" not in answer.body
+
+
+# -- the connection's end ------------------------------------------------------------------
+
+
+def test_connection_close_is_kept(toy: Toy) -> None:
+    """The answer says so too, and what stands behind it is not read."""
+    request = post("Notes.add", b'{"text":"a"}', extra="Connection: close\r\n")
+
+    assert asked_and_ended(toy, request + post("Notes.add", b'{"text":"b"}')).status == 200
+    assert toy.notes.notes == ["a"]
+
+
+@pytest.mark.parametrize("extra", ["", "Connection: keep-alive\r\n"])
+def test_http_1_0_gets_one_answer(toy: Toy, extra: str) -> None:
+    """It is answered as HTTP/1.1 allows, and the connection ends."""
+    request = post("Notes.get", extra=extra).replace(b"HTTP/1.1", b"HTTP/1.0")
+
+    assert asked_and_ended(toy, request).status == 200
+
+
+def test_keep_alive_is_how_it_is(toy: Toy) -> None:
+    """A client may say so; it changes nothing."""
+    client = toy.client()
+    for _ in range(3):
+        client.send(post("Notes.get", extra="Connection: keep-alive\r\n"))
+        answer = client.answer()
+
+        assert answer.status == 200
+        assert "connection" not in answer.headers
+
+
+def test_a_peer_that_has_said_all_still_gets_its_answer(toy: Toy) -> None:
+    """`printf … | nc`: the sending half is closed before the mutation is committed."""
+    client = toy.client()
+    client.send(post("Notes.hold"))
+    client.raw.shutdown(1)
+    toy.wait_until(lambda: toy.notes.held)
+
+    toy.on_loop(toy.notes.release)
+
+    assert client.answer().json == "released"
+    assert client.is_ended()
+
+
+def test_a_peer_that_is_gone_withdraws_what_is_not_begun(toy: Toy) -> None:
+    """Nobody waits for it any more."""
+    client = toy.client()
+    client.send(post("Notes.hold"))
+    toy.wait_until(lambda: toy.notes.held)
+    toy.on_loop(lambda: setattr(toy.notes.held[0], "deadline_ns", 5))
+
+    client.reset()
+    toy.wait_until(lambda: toy.server.connections == 0)
+
+    assert toy.notes.held[0].deadline_ns == 0
+    toy.on_loop(toy.notes.release)
+
+
+def test_an_awaited_continue_is_given(toy: Toy) -> None:
+    """curl waits for it before it sends a larger body."""
+    client = toy.client()
+    request = post("Notes.echo", b'{"a":1}', extra="Expect: 100-continue\r\n")
+    head, body = request[:-7], request[-7:]
+
+    client.send(head)
+    assert client.answer().status == 100
+    client.send(body)
+
+    assert client.answer().json == {"a": 1}
+
+
+def test_a_refusal_comes_instead_of_the_continue(toy: Toy) -> None:
+    """The body of a call that will not happen need not be sent."""
+    request = post("Notes.echo", b'{"a":1}', key=None, extra="Expect: 100-continue\r\n")
+
+    assert asked_and_ended(toy, request[:-7]).status == 401
+
+
+def test_the_upgrade_turns_the_connection_into_frames(toy: Toy) -> None:
+    """On the port frames come after a 101, and may come right behind the request."""
+    client = toy.client()
+    hello: list[Any] = ["hello", 1, {"key": KEY}]
+    upgrade = get("/frames", extra="Connection: Upgrade\r\nUpgrade: freehold\r\n")
+
+    client.send(upgrade)
+    client.say(hello, [1, "Notes.echo", {"a": 1}, None])
+
+    switched = client.answer()
+    assert switched.status == 101
+    assert switched.headers["upgrade"] == "freehold"
+    assert client.message()[0] == "welcome"
+    assert client.message() == [1, 0, 0, {"a": 1}]
+
+
+def test_frames_need_a_key_on_the_port(toy: Toy) -> None:
+    """The upgrade gives no rights."""
+    client = toy.client()
+    client.send(get("/frames", extra="Connection: Upgrade\r\nUpgrade: freehold\r\n"))
+    client.say(["hello", 1, {}])
+
+    client.answer()
+    refused = client.message()
+
+    assert refused[0] == "refused"
+    assert refused[2]["code"] == "unauthenticated"
+    assert client.is_ended()
+
+
+def test_an_upgrade_behind_an_unanswered_call_is_refused(toy: Toy) -> None:
+    """Its answer would arrive among the frames."""
+    client = toy.client()
+    upgrade = get("/frames", extra="Connection: Upgrade\r\nUpgrade: freehold\r\n")
+    client.send(post("Notes.hold") + upgrade)
+    toy.wait_until(lambda: toy.notes.held)
+
+    toy.on_loop(toy.notes.release)
+
+    assert client.answer().status == 200
+    assert client.answer().status == 400

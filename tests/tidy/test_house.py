@@ -1,0 +1,187 @@
+"""
+Rules about the code that matter enough to be a test; each says what to write instead.
+
+Budgets of files and functions, names, words, who may read time and draw randomness.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src" / "freehold"
+SOURCES = sorted(SRC.rglob("*.py"))
+APPS = sorted(p for p in (ROOT / "apps").rglob("*.py") if "clients" not in p.parts)
+ALL = SOURCES + APPS + sorted((ROOT / "tests").rglob("*.py"))
+
+FILE_LINES_MAX = 600
+BODY_LINES_MAX = 60
+POSITIONAL_MAX = 3
+DRAWERS = {"utils", "helpers", "common", "misc", "base", "manager", "core", "util", "helper"}
+BANNED_WORDS = re.compile(r"\b(session|endpoint|manager|helper|util)s?\b", re.IGNORECASE)
+#: Other people's words, where their libraries or HTTP itself say so.
+WORDS_ALLOWED = re.compile(r"contextmanager|AbstractContextManager|context manager")
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    body = function.body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_no_file_is_a_drawer() -> None:
+    """A file named utils only ever grows; name it by what it holds."""
+    assert [name_of(path) for path in ALL if path.stem in DRAWERS] == []
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_files_are_short(path: Path) -> None:
+    """A file past 600 lines holds more than one idea; split it by noun."""
+    assert len(path.read_text().splitlines()) <= FILE_LINES_MAX
+
+
+def test_functions_are_short() -> None:
+    """A body past 60 lines branches and works at once; branch in the parent, leaves straight."""
+    long = [
+        f"{name_of(path)}:{function.name} {body_lines(function)}"
+        for path in SOURCES + APPS
+        for function in functions(path)
+        if body_lines(function) > BODY_LINES_MAX
+    ]
+
+    assert long == []
+
+
+def test_modules_say_what_they_hold() -> None:
+    """Every file opens with what it holds."""
+    silent = [name_of(p) for p in ALL if ast.get_docstring(ast.parse(p.read_text())) is None]
+
+    assert [name for name in silent if not name.endswith("conftest.py")] == []
+
+
+def test_public_functions_and_classes_have_docstrings() -> None:
+    """What is exported says its promise; protocol methods and overrides inherit theirs."""
+    bare = []
+    for path in SOURCES:
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            if (
+                isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+                and not node.name.startswith("_")
+                and ast.get_docstring(node) is None
+                and not any(getattr(d, "id", "") == "overload" for d in node.decorator_list)
+            ):
+                bare.append(f"{name_of(path)}:{node.name}")
+
+    assert bare == []
+
+
+def test_arguments_that_can_be_mixed_up_are_keywords() -> None:
+    """A handle and two more may stand by position; the rest is named by the caller."""
+    wide = []
+    for path in SOURCES:
+        for function in functions(path):
+            arguments = [*function.args.posonlyargs, *function.args.args]
+            names = [a.arg for a in arguments if a.arg not in ("self", "cls", "mcls")]
+            is_own = not function.name.startswith("_")
+            if is_own and len(names) > POSITIONAL_MAX:
+                wide.append(f"{name_of(path)}:{function.name}({', '.join(names)})")
+
+    assert wide == []
+
+
+def test_only_two_files_read_time_and_draw_randomness() -> None:
+    """Ask the clock and the ids that were handed in, so that a call can be run again."""
+    reads = re.compile(
+        r"\btime\.(time|monotonic|perf_counter|time_ns|monotonic_ns)\(|datetime\.(now|utcnow)\(|"
+        r"\brandom\.|\bsecrets\.(token|choice|rand)|\buuid\.|os\.urandom"
+    )
+    allowed = {"src/freehold/clock.py", "src/freehold/ids.py", "src/freehold/crypto/seal.py"}
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in SOURCES
+        if name_of(path) not in allowed
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if reads.search(line.split("#")[0])
+    ]
+
+    assert found == []
+
+
+def test_the_library_never_prints_or_asserts() -> None:
+    """Output goes through the command line's console, invariants through `invariant()`."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assert):
+                found.append(f"{name_of(path)}:{node.lineno} assert")
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+                found.append(f"{name_of(path)}:{node.lineno} print")
+
+    assert found == []
+
+
+def test_no_loose_ends() -> None:
+    """What is not done is an issue, not a comment."""
+    marks = re.compile(r"\b(FIX" + r"ME|X" + r"XX|TO" + r"DO)\b")
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in ALL
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if marks.search(line)
+    ]
+
+    assert found == []
+
+
+def test_the_house_keeps_its_words() -> None:
+    """`session`, `endpoint`, `manager` and their like mean nothing or four things; see design."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [getattr(node, "name", None), getattr(node, "arg", None)]
+            names += [node.id] if isinstance(node, ast.Name) else []
+            for name in names:
+                words = re.sub(r"([a-z])([A-Z])", r"\1_\2", str(name or "")).replace("_", " ")
+                if name and not WORDS_ALLOWED.search(str(name)) and BANNED_WORDS.search(words):
+                    found.append(f"{name_of(path)}:{getattr(node, 'lineno', 0)} {name}")
+
+    assert found == []
+
+
+def test_lines_fit_two_side_by_side() -> None:
+    """100 columns, code and prose alike."""
+    prose = [p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if p.is_file()]
+    long = [
+        f"{name_of(path)}:{number}"
+        for path in [*ALL, *prose]
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 100 and "](" not in line and "|" not in line
+    ]
+
+    assert long == []
+
+
+def test_tests_mirror_the_house() -> None:
+    """Each folder of tests is a room of the house, or one of the named cross rooms."""
+    rooms = {path.name for path in SRC.iterdir() if path.is_dir()}
+    cross = {"contract", "golden", "e2e", "tidy", "typing", "docs", "__pycache__"}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+
+    assert folders - rooms - cross == set()
