@@ -101,9 +101,9 @@ def test_answers_larger_than_one_read_are_whole(address: str) -> None:
     async def story() -> None:
         async with tiny(address) as (_, place), Toy.connect(place) as dal:
             big = "x" * 1_000_000
-            answers = await asyncio.gather(dal.call("echo", value=big), dal.call("echo", value=1))
+            calls = [dal.call("echo", value=value) for value in (big, 1)]
 
-            assert answers == [big, 1]
+            assert await asyncio.gather(*calls) == [big, 1]
 
     asyncio.run(story())
 
@@ -147,7 +147,7 @@ def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with Toy.connect(f"unix:{tmp_path}/none", binding="SCOUT") as dal:
-            calls = (dal.call("echo", value=1), dal.call("add", value=1))
+            calls = [dal.call(name, value=1) for name in ("echo", "add")]
             one, two = await asyncio.gather(*calls, return_exceptions=True)
 
             assert isinstance(one, Unavailable)

@@ -86,8 +86,8 @@ class TinyServer:
             self._server.close()
             self.hang_up()
             await self._server.wait_closed()
-        while self.connections:
-            await asyncio.sleep(0)  # noqa: ASYNC110 - until the loop has told them all
+        while self.connections:  # noqa: ASYNC110 - until the loop has told them all
+            await asyncio.sleep(0)
 
     def hang_up(self) -> None:
         """Close every connection without a word."""

@@ -44,7 +44,7 @@ class Toy(AsyncBinding):
     _contract = "c0ffee00c0ffee00"
     _errors = _ERRORS
 
-    async def call(self, name: str, **args: Any) -> Any:
+    async def call(self, name: str, /, **args: Any) -> Any:
         """Any of the methods above, by its Python name."""
         return await self._call(getattr(_Methods, name), args)
 
@@ -55,7 +55,7 @@ class ToySync(SyncBinding):
     _contract = "c0ffee00c0ffee00"
     _errors = _ERRORS
 
-    def call(self, name: str, **args: Any) -> Any:
+    def call(self, name: str, /, **args: Any) -> Any:
         """Any of the methods above, by its Python name."""
         return self._call(getattr(_Methods, name), args)
 
@@ -63,5 +63,5 @@ class ToySync(SyncBinding):
 async def until(condition: Callable[[], object]) -> None:
     """Let the event loop run until it is so; fails after five seconds."""
     async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 - polled, whatever it is
+        while not condition():  # noqa: ASYNC110 - polled, whatever it is
+            await asyncio.sleep(0.001)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
+
 from freehold.clock import ManualClock
 from freehold.migrate.apply import apply
 from freehold.migrate.files import Migration
@@ -19,6 +20,7 @@ from freehold.schema import (
     Index,
     PrimaryKey,
     Record,
+    RecordMeta,
     References,
     Schema,
     Trigger,
@@ -34,21 +36,17 @@ MENTIONS = Trigger(
     name="mentions",
     when="after",
     event="insert",
-    run="UPDATE things SET title = title WHERE id = NEW.thing_id",
+    run="UPDATE things SET id = id WHERE id = NEW.thing_id",
 )
 
 
-def things(*, table: str = "things", base: type[Any] | None = None, **said: Any) -> Schema:
-    """Things as the annotations say, and their children."""
-    annotations = {"id": Annotated[str, PrimaryKey()], "title": str} | said.pop("fields", {})
-    defaults = said.pop("defaults", {})
-    record: Any = type(Record)(
-        "Thing",
-        (Record,),
-        {"__annotations__": annotations, "__module__": __name__, **defaults},
-        table=table,
-        **{"indexes": [Index("title", name="by_title")], **said},
-    )
+def things(said: dict[str, Any]) -> Schema:
+    """Things as said, and their children."""
+    options = {"table": "things", "indexes": [Index("title", name="by_title")], **said}
+    fields = {"id": Annotated[str, PrimaryKey()], "title": str} | options.pop("fields", {})
+    body = {"__annotations__": fields, "__module__": __name__, **options.pop("defaults", {})}
+    table = options["table"]
+    record = RecordMeta("Thing", (Record,), body, **options)
 
     class Child(Record, table="children", triggers=[MENTIONS] if table == "things" else []):
         id: Annotated[str, PrimaryKey()]
@@ -58,7 +56,10 @@ def things(*, table: str = "things", base: type[Any] | None = None, **said: Any)
 
 
 OPTIONAL = {"fields": {"note": str | None}, "defaults": {"note": None}}
-COUNTED = {"fields": {"id": Annotated[int, PrimaryKey(autoincrement=True)]}, "defaults": {"id": AUTO}}
+COUNTED = {
+    "fields": {"id": Annotated[int, PrimaryKey(autoincrement=True)]},
+    "defaults": {"id": AUTO},
+}
 
 #: Before, after, the verbs of the plan, and what it would lose.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
@@ -197,7 +198,12 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
         ["drop trigger", "create trigger"],
         "",
     ),
-    "a renamed table": ({}, {"table": "items", "was": "things"}, ["drop trigger", "rename table"], ""),
+    "a renamed table": (
+        {},
+        {"table": "items", "was": "things"},
+        ["drop trigger", "rename table"],
+        "",
+    ),
     "another case of a table": ({}, {"table": "Things"}, ["drop trigger", "rename table"], ""),
     "a counted key": (
         {"fields": {"id": Annotated[int, PrimaryKey()]}},
@@ -216,7 +222,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
 
 def schemas(change: str) -> tuple[Schema, Schema]:
     before, after, _, _ = CHANGES[change]
-    return things(**{**before}), things(**{**after})
+    return things(before), things(after)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -224,13 +230,11 @@ def test_a_change_is_planned_and_keeps_what_stays(change: str) -> None:
     """The plan has the steps it should have, says what it loses, and arrives with all rows."""
     before, after = schemas(change)
     _, _, verbs, lost = CHANGES[change]
-    counted = "int" in str(before.table("things").c.id.type) or _is_counted(before)
-    first, second = ("1", "2") if counted else ("'a'", "'b'")
     with opened() as connection:
         apply(connection, built(before), clock=ManualClock())
         connection.execute(
-            f"INSERT INTO things (id, title) VALUES ({first}, 'one'), ({second}, 'two');"
-            f"INSERT INTO children (id, thing_id) VALUES ('c1', {first}), ('c2', {first})"
+            "INSERT INTO things (id, title) VALUES (1, 'one'), (2, 'two');"
+            "INSERT INTO children (id, thing_id) VALUES ('c1', 1), ('c2', 1)"
         ).fetchall()
         planned = plan(connection, after)
         kept = rows(connection, "SELECT id, title FROM things ORDER BY title")
@@ -247,10 +251,6 @@ def test_a_change_is_planned_and_keeps_what_stays(change: str) -> None:
         assert rows(connection, f"SELECT id, title FROM {table} ORDER BY title") == kept
         assert rows(connection, "SELECT count(*) FROM children") == [(2,)]
         assert plan(connection, after).is_empty
-
-
-def _is_counted(schema: Schema) -> bool:
-    return any("INTEGER" in str(sql).split("id", 1)[1][:12] for sql in schema.ddl()[:1])
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -353,7 +353,9 @@ def test_a_rebuild_brings_views_and_triggers_that_stand_on_the_table_along() -> 
     )
     with opened() as connection:
         apply(connection, [first, views], clock=ManualClock())
-        text = rows(connection, "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' ORDER BY 1")
+        text = rows(
+            connection, "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' ORDER BY 1"
+        )
         planned = plan(connection, after)
 
         third = Migration.of_plan(planned, number=3, slug="rebuild")
@@ -369,8 +371,8 @@ def test_a_rebuild_brings_views_and_triggers_that_stand_on_the_table_along() -> 
 
 def test_a_rebuilt_table_never_gives_a_number_twice() -> None:
     """The count of a counted key goes along, even where the last rows are gone."""
-    before = things(**COUNTED)
-    after = things(**COUNTED, checks=[Check("id > 0", name="ck_id")])
+    before = things(COUNTED)
+    after = things({**COUNTED, "checks": [Check("id > 0", name="ck_id")]})
     migrations = built(before, after)
     with opened() as connection:
         apply(connection, migrations[:1], clock=ManualClock())
@@ -413,8 +415,8 @@ def test_a_new_column_gives_the_rows_that_are_there_its_default() -> None:
 @pytest.mark.parametrize("make", [lambda: str, lambda: CreatedAt])
 def test_a_new_column_without_a_value_for_old_rows_is_refused(make: Callable[[], Any]) -> None:
     """The refusal names record and field and says what to write; an empty table needs none."""
-    before = things()
-    after = things(fields={"made": make()})
+    before = things({})
+    after = things({"fields": {"made": make()}})
     with opened() as connection:
         apply(connection, built(before), clock=ManualClock())
 

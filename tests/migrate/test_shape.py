@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+
 from freehold.migrate.differences import differences
 from freehold.migrate.shape import Shape, shape_of, shape_of_schema
 from tests.migrate.worlds import opened, shop
@@ -35,7 +36,7 @@ def test_a_database_built_by_a_schema_has_its_shape(tmp_path: Path) -> None:
     ("one", "other"),
     [
         ("CREATE TABLE t (a TEXT, b INTEGER)", "create table t (b integer, a text)"),
-        ("CREATE TABLE t (a TEXT DEFAULT 'x')", 'CREATE TABLE "t" ([a] TEXT DEFAULT (\'x\'))'),
+        ("CREATE TABLE t (a TEXT DEFAULT 'x')", "CREATE TABLE \"t\" ([a] TEXT DEFAULT ('x'))"),
         ("CREATE TABLE t (a INTEGER DEFAULT -5)", "CREATE TABLE t (a INTEGER DEFAULT (-5))"),
         (
             "CREATE TABLE t (a TEXT, CONSTRAINT one UNIQUE (a))",
@@ -45,7 +46,10 @@ def test_a_database_built_by_a_schema_has_its_shape(tmp_path: Path) -> None:
             "CREATE TABLE t (a TEXT, CONSTRAINT c CHECK (a <> 'X'))",
             "CREATE TABLE t (a TEXT CONSTRAINT c CHECK(((  `A`<>'X' )))) ",
         ),
-        ("CREATE TABLE t (id INTEGER PRIMARY KEY)", "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY)"),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY)",
+        ),
         (
             "CREATE TABLE t (a TEXT REFERENCES p)",
             "CREATE TABLE t (a TEXT, CONSTRAINT f FOREIGN KEY (a) REFERENCES P (ID))",
@@ -111,7 +115,10 @@ def test_what_makes_no_difference(one: str, other: str) -> None:
 )
 def test_what_a_table_differs_in(found: str, wanted: str, sentence: str) -> None:
     """Each property of a table is seen, and said in a sentence."""
-    here, there = shape(PARENT, f"CREATE TABLE t {found}"), shape(PARENT, f"CREATE TABLE t {wanted}")
+    here, there = (
+        shape(PARENT, f"CREATE TABLE t {found}"),
+        shape(PARENT, f"CREATE TABLE t {wanted}"),
+    )
 
     said = differences(here, there)
 
@@ -137,8 +144,7 @@ def test_what_a_table_differs_in(found: str, wanted: str, sentence: str) -> None
         (
             "CREATE INDEX i ON t (lower(a))",
             "CREATE INDEX i ON t (upper(a))",
-            "t: the index i is (create index i on t ( lower ( a ) )), "
-            "not (create index i on t ( upper ( a ) )).",
+            "t: the index i is (lower ( a )), not (upper ( a )).",
         ),
         ("", "CREATE TABLE u (a)", "The table u is missing."),
         ("CREATE TABLE u (a)", "", "The table u is not in the schema."),
@@ -168,7 +174,9 @@ def test_what_else_differs(found: str, wanted: str, sentence: str) -> None:
 
 def test_names_that_only_look_like_keywords_are_names() -> None:
     """A quoted column called check, a text that holds CHECK (, a comment: none is a check."""
-    text = """CREATE TABLE t ("check" TEXT DEFAULT 'CHECK (1)', "autoincrement" TEXT /* CHECK (2) */)"""
+    text = """
+        CREATE TABLE t ("check" TEXT DEFAULT 'CHECK (1)', "autoincrement" TEXT /* CHECK (2) */)
+    """
 
     table = shape(text).tables["t"]
 

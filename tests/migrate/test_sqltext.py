@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from freehold.migrate.sqltext import (
     complete_statements,
     condition_of,
@@ -13,14 +16,12 @@ from freehold.migrate.sqltext import (
     unquoted,
     without_strict,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 STATEMENTS = [
     "CREATE TABLE t (a TEXT DEFAULT ';', \"b;\" TEXT /* ; */)",
     "INSERT INTO t VALUES ('it''s; --', '/* ')",
     "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; DELETE FROM t; END",
-    "CREATE TRIGGER h AFTER INSERT ON t WHEN NEW.a = 'end;' BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END",
+    "CREATE TRIGGER h AFTER INSERT ON t WHEN a = 'end;' BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END",
     "-- a comment; with a semicolon\nSELECT 1",
     "WITH x AS (SELECT ';' AS y) SELECT y FROM x",
 ]
@@ -68,7 +69,10 @@ def test_the_condition_of_an_index(sql: str, condition: str | None) -> None:
 @pytest.mark.parametrize(
     ("sql", "plain"),
     [
-        ("CREATE TABLE t (a TEXT, b CHECK (a = ')')) STRICT", "CREATE TABLE t (a TEXT, b CHECK (a = ')'))"),
+        (
+            "CREATE TABLE t (a TEXT, b CHECK (a = ')')) STRICT",
+            "CREATE TABLE t (a TEXT, b CHECK (a = ')'))",
+        ),
         ("CREATE TABLE t (a) WITHOUT ROWID,\n STRICT", "CREATE TABLE t (a) WITHOUT ROWID"),
         ("CREATE TABLE t (strict TEXT)", "CREATE TABLE t (strict TEXT)"),
         ("CREATE INDEX i", "CREATE INDEX i"),

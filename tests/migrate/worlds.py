@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import apsw
+
 from freehold.drivers.sqlite.connection import Place, open_connection
-from freehold.migrate.files import Migration
+from freehold.migrate.files import Migration, parse
 from freehold.migrate.plan import plan_next
 from freehold.schema import (
     AUTO,
@@ -69,8 +70,6 @@ def built(*schemas: Schema) -> list[Migration]:
 
 def by_hand(number: int, *statements: str, slug: str = "by_hand") -> Migration:
     """A migration that a person wrote."""
-    from freehold.migrate.files import parse
-
     text = ";\n".join(statements) + ";\n"
     return Migration(number, slug, parse(slug, text, "sqlite"))
 
@@ -87,7 +86,10 @@ def shop() -> Schema:
     class Note(
         Record,
         table="notes",
-        indexes=[Index("user_id", "score desc"), Index("title", where="title <> ''", name="titled")],
+        indexes=[
+            Index("user_id", "score desc"),
+            Index("title", where="title <> ''", name="titled"),
+        ],
         checks=[Check("length(title) < 100", name="ck_notes_short")],
         triggers=[
             Trigger(
@@ -100,9 +102,9 @@ def shop() -> Schema:
             )
         ],
     ):
-        id: Annotated[int, PrimaryKey(autoincrement=True)] = AUTO
         user_id: Annotated[str, References("users.id", on_delete="cascade")]
         title: str
+        id: Annotated[int, PrimaryKey(autoincrement=True)] = AUTO
         status: Literal["open", "done"] = "open"
         score: float | None = None
 

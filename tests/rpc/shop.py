@@ -5,11 +5,14 @@ The database is a real one, in memory, with its writer's and readers' threads; w
 tell the event loop is run by the desk while it waits.
 """
 
+# ruff: noqa: A002 - a row's id is called id, here as in applications
 from __future__ import annotations
 
 import queue
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
+
+from msgspec import UNSET
 
 from freehold.clock import Clock
 from freehold.db import IN_PROCESS, Caller, Page, Reader, Writer, select
@@ -35,7 +38,6 @@ from freehold.schema import (
 )
 from freehold.wire.codec import JSON, Codec
 from freehold.wire.limits import Limits
-from msgspec import UNSET
 
 
 class Part(Struct):
@@ -90,6 +92,7 @@ class AlreadySold(Conflict):
         self.sold_to = sold_to
 
 
+_NOUGHT = Int64(0)
 _ALL = select(Product).order_by(Product.c.id)
 
 
@@ -148,7 +151,7 @@ def echo(
     whole_number: int = 0,
     ratio: float = 0.0,
     *,
-    big: Int64 = Int64(0),
+    big: Int64 = _NOUGHT,
     flag: bool = False,
     raw: bytes = b"",
     when: EpochSeconds | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from freehold.db import Caller
 from freehold.errors import InvalidArgument
 from freehold.wire.codec import JSON, MSGPACK, Codec
@@ -42,10 +43,20 @@ def test_positional_named_and_snake_case_are_the_same(desk: Desk, codec: Codec) 
 @BOTH
 def test_names_inside_inputs_may_be_snake_case_too(desk: Desk, codec: Codec) -> None:
     """In structs, in lists of structs, and in optional ones; never in plain dicts."""
-    camel = {"data": {"productName": "a", "mainPart": {"partName": "p"}, "parts": [{"partName": "q"}]}}
-    snake = {"data": {"product_name": "a", "main_part": {"part_name": "p"}, "parts": [{"part_name": "q"}]}}
+    camel = {
+        "data": {"productName": "a", "mainPart": {"partName": "p"}, "parts": [{"partName": "q"}]}
+    }
+    snake = {
+        "data": {
+            "product_name": "a",
+            "main_part": {"part_name": "p"},
+            "parts": [{"part_name": "q"}],
+        }
+    }
 
-    rows = [desk.value("create_product", way, codec=codec) for way in (camel, snake, [snake["data"]])]
+    rows = [
+        desk.value("create_product", way, codec=codec) for way in (camel, snake, [snake["data"]])
+    ]
 
     assert {row["productName"] for row in rows} == {"a"}
     assert all(row["parts"] == [{"partName": "q", "weight": 1.0}] for row in rows)

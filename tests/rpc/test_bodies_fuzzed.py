@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from freehold.errors import Internal, InvalidArgument
-from freehold.wire.codec import JSON, MSGPACK, Codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from freehold.errors import Internal, InvalidArgument
+from freehold.wire.codec import JSON, MSGPACK, Codec
 from tests.rpc.shop import Desk, Shop
 
 METHODS = sorted(set(Shop.__methods__) - {"breakInside", "breakThePromise", "returnNan"})
@@ -23,6 +24,7 @@ NAMES = sorted(
     }
     | {"productName", "product_name", "mainPart", "partName", "part_name", "weight", "parts", "x"}
     | {"rating", "priceCents", "serial", "status"}
+    - {"raw"}  # bytes are base64 in one codec and bin in the other
 )
 NUMBERS = st.sampled_from([0, 1, -1, 2**53 - 1, 2**53, -(2**53), 2**63 - 1, -(2**63), 2**64 - 1])
 ANYTHING = st.recursive(
@@ -32,8 +34,10 @@ ANYTHING = st.recursive(
     | st.floats()
     | st.text(max_size=6)
     | st.sampled_from(["a", "new", "9223372036854775807", "9223372036854775808", "AA==", "\0"]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import pytest
+
 from freehold.db import Page
 from freehold.rpc.checks import argument_check, result_check
 from freehold.rpc.shapes import shape_of
@@ -109,10 +110,14 @@ def test_what_the_contract_promises_passes(hint: Any, value: Any) -> None:
         (list[str], ["x", None], "[1] is None, not str"),
         (dict[str, Leaf], {"a": None}, ".a is None, not Leaf"),
         (Page[Leaf], [Leaf(name="x")], " is list, not Page"),
-        (Page[Leaf], Page(items=[Named(name="x")], next_cursor=None), ".items[0] is Named, not Leaf"),
+        (
+            Page[Leaf],
+            Page(items=[Named(name="x")], next_cursor=None),
+            ".items[0] is Named, not Leaf",
+        ),
         (Weighed, Weighed(weight=NAN), ".weight is nan; JSON has no such number"),
         (list[Weighed], [Weighed(), Weighed(count=2**60)], "[1].count is past ±(2^53-1)"),
-        (Weighed, Weighed(big=5), ".big is an int; write Int64(…)"),
+        (Weighed, Weighed(big=cast("Int64", 5)), ".big is an int; write Int64(…)"),
         (Any, {"a": [{"b": NAN}]}, ".a[0].b is nan; JSON has no such number"),
         (Any, [2**53], "[0] is past ±(2^53-1)"),
         (Any, {1: 2}, " has a key that is no text"),

@@ -8,6 +8,8 @@ import sys
 from typing import Annotated, Any, Literal
 
 import pytest
+from msgspec import UNSET
+
 from freehold.db import Page, Reader, Writer
 from freehold.errors import Conflict, ContractError
 from freehold.rpc.contract import Contract, contract_of
@@ -24,7 +26,6 @@ from freehold.schema import (
     Struct,
     UpdatedAtMs,
 )
-from msgspec import UNSET
 from tests.rpc.shop import Part, Product, Shop
 
 
@@ -72,7 +73,7 @@ def get_every(
     raise MovedFar("far")
 
 
-def forget(db: Writer, parts: list[Part] = [Part(part_name="x")]) -> None:  # noqa: B006
+def forget(db: Writer, parts: list[Part] = [Part(part_name="x")]) -> None:  # noqa: B006, B008
     """Nothing comes back."""
 
 
@@ -112,7 +113,10 @@ def test_a_method_is_written_down_whole() -> None:
                 "wire": "left",
                 "type": {
                     "t": "maybe",
-                    "of": {"t": "optional", "of": {"t": "list", "of": {"t": "ref", "name": "Part"}}},
+                    "of": {
+                        "t": "optional",
+                        "of": {"t": "list", "of": {"t": "ref", "name": "Part"}},
+                    },
                 },
                 "required": False,
             },
@@ -223,12 +227,15 @@ def serving(**methods: Any) -> Contract:
 def test_the_hash_covers_what_clients_depend_on_and_not_the_docs() -> None:
     """A corrected sentence sends nobody to the generator; a new parameter does."""
 
-    def before(db: Reader, doc: str) -> str: ...
+    def before(db: Reader, doc: str) -> str:
+        return doc
+
     def documented(db: Reader, doc: str) -> str:
         """Now with a sentence."""
         return doc
 
-    def changed(db: Reader, doc: str, more: int = 0) -> str: ...
+    def changed(db: Reader, doc: str, more: int = 0) -> str:
+        return doc
 
     hashes = [serving(get=function).hash for function in (before, documented, changed)]
 

@@ -1,5 +1,7 @@
 """Mistakes in an entrypoint are told when its module is imported, with what to write instead."""
 
+# mypy: disable-error-code="empty-body"
+# ruff: noqa: A002 - signatures are all that these functions have, and a row's id is called id
 from __future__ import annotations
 
 import datetime
@@ -11,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
+
 from freehold.db import Page, Reader, Writer
 from freehold.errors import Conflict, ContractError
 from freehold.rpc.entrypoint import Entrypoint
 from freehold.rpc.method import method, raises
 from freehold.schema import Input, Maybe, PrimaryKey, Record, Struct
-from msgspec import UNSET
 
 if TYPE_CHECKING:
     from collections import OrderedDict
@@ -151,6 +154,21 @@ def test_what_clients_could_not_be_made_for_is_refused(
     assert re.search(instead, error.hint), error.hint
 
 
+def test_what_a_method_returns_is_read_at_import_too() -> None:
+    """A mistake inside a result, or a part of an error, does not wait for the first call."""
+
+    def get_clashing(db: Reader) -> list[Clashing | None]: ...
+    def get_nothing(db: Reader) -> None: ...
+
+    class Odd(Conflict):
+        """Has a part that cannot travel."""
+
+        at: complex
+
+    assert "Clashing: the fields" in refusal(m=get_clashing).detail
+    assert "Odd.at: complex cannot travel" in refusal(m=raises(Odd)(get_nothing)).detail
+
+
 def test_two_spellings_of_one_method_are_refused() -> None:
     """`get_x` and `getX` would be the same name on the wire."""
     error = refusal(get_x=fine, getX=fine)
@@ -168,7 +186,7 @@ def test_two_attributes_may_not_give_one_name() -> None:
 @pytest.mark.parametrize("name", ["_hidden", "__class__", "gét", "a b", "1st", ""])
 def test_a_method_is_called_by_an_ascii_name(name: str) -> None:
     """Nothing that looks private, and no letters that look like others."""
-    with pytest.raises(ContractError, match="underscore|not a method's name"):
+    with pytest.raises(ContractError, match=r"underscore|not a method's name"):
         serve(**{name: fine}) if name.startswith("_h") else serve(m=method(fine, name=name or "_"))
 
 
@@ -219,7 +237,12 @@ def test_what_is_right_becomes_methods() -> None:
     def write(db: Writer, user_id: UserId, *, left: Maybe[str] = UNSET) -> None:
         """Write something."""
 
-    write.__annotations__ |= {"db": Writer, "user_id": UserId, "left": Maybe[str], "return": None}
+    write.__annotations__ |= {
+        "db": Writer,
+        "user_id": UserId,
+        "left": str | UnsetType,
+        "return": None,
+    }
 
     class First(Entrypoint):
         """One."""

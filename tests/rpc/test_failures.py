@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+
 from freehold.errors import Conflict, Internal, NotFound, StartError, problem
 from freehold.ids import SeededIds
 from freehold.rpc.failures import Failures, error_fields

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from freehold.rpc.names import camel_case, nearest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from freehold.rpc.names import camel_case, nearest
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,9 @@ def test_a_parameter_is_called_what_msgspec_calls_a_field(name: str) -> None:
 
 def test_the_hint_names_the_one_that_was_meant() -> None:
     """A slip in either spelling finds the right name, then all names are listed."""
-    assert nearest("emial", ["email", "id"]).startswith("Did you mean 'email'? There are: email, id")
+    assert nearest("emial", ["email", "id"]).startswith(
+        "Did you mean 'email'? There are: email, id"
+    )
     assert nearest("get_usr", ["getUser", "x"]).startswith("Did you mean 'getUser'?")
     assert nearest("zzz", ["id"]) == "There is: id."
     assert nearest("zzz", []) == "There are none."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from freehold.db import IN_PROCESS
 from freehold.errors import InvalidArgument
 from freehold.wire.codec import JSON
@@ -102,9 +103,7 @@ def test_a_refusal_names_the_argument_and_the_rule(
         ("echo", b"7", 'Send {"name": value} or [value]'),
     ],
 )
-def test_the_hint_says_what_would_be_right(
-    desk: Desk, method: str, body: bytes, hint: str
-) -> None:
+def test_the_hint_says_what_would_be_right(desk: Desk, method: str, body: bytes, hint: str) -> None:
     """The accepted names, the nearest one first."""
     assert refusal(desk, method, body).hint.startswith(hint)
 

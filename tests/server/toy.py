@@ -13,13 +13,14 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import uvloop
+from starlette.routing import BaseRoute
 
 from freehold.clock import Clock
 from freehold.db.caller import Caller
@@ -184,10 +185,11 @@ class Toy:
 @contextlib.contextmanager
 def served(
     *,
-    limits: dict[str, object] | None = None,
+    limits: Mapping[str, object] | None = None,
     unix_path: Path | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
+    routes: Sequence[BaseRoute] = (),
     clock: Clock | None = None,
 ) -> Iterator[Toy]:
     """The toy, served on a free port (and a Unix socket) from a thread of its own."""
@@ -203,6 +205,7 @@ def served(
             contract_hash="abc",
             openapi_json=b'{"openapi":"3.1.0"}',
             gauges=[Gauge("freehold_seq", "The last commit.", lambda: notes.health.seq)],
+            routes=routes,
         ),
         listen=Listen(port=0, unix_path=unix_path, hosts=hosts, origins=origins),
         limits=Limits().with_overrides(limits or {}),
@@ -300,7 +303,7 @@ class Client:
     def _more(self) -> None:
         data = self.raw.recv(65536)
         if not data:
-            raise EOFError(f"the server hung up after {self._buffer!r}")
+            raise EOFError(f"the server hung up after {len(self._buffer)} bytes")
         self._buffer += data
 
 

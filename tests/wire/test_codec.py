@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from freehold.scalars import Hashed, Int64, Sealed
-from freehold.wire.codec import JSON, MSGPACK, Codec
 from hypothesis import given
 from hypothesis import strategies as st
+
+from freehold.scalars import Hashed, Int64, Sealed
+from freehold.wire.codec import JSON, MSGPACK, Codec
 
 PLAIN = st.recursive(
     st.none()
@@ -37,9 +38,7 @@ PLAIN = st.recursive(
         (dict, {"b": 1, "a": [None]}, b'{"a":[null],"b":1}', b"\x82\xa1a\x91\xc0\xa1b\x01"),
     ],
 )
-def test_each_value_has_one_wire_text(
-    kind: Any, value: Any, json: bytes, msgpack: bytes
-) -> None:
+def test_each_value_has_one_wire_text(kind: Any, value: Any, json: bytes, msgpack: bytes) -> None:
     """The table of wire texts, read in both directions and in both codecs."""
     for codec, text in ((JSON, json), (MSGPACK, msgpack)):
         assert codec.encode(value) == text
@@ -51,7 +50,9 @@ def test_an_int64_may_come_as_a_small_number() -> None:
     assert JSON.decoder(Int64).decode(b"7") == Int64(7)
 
 
-@pytest.mark.parametrize("text", [b"9007199254740993", b"1.5", b'"1e3"', b'"x"', b"true", b'"\xd9\xa1x"'])
+@pytest.mark.parametrize(
+    "text", [b"9007199254740993", b"1.5", b'"1e3"', b'"x"', b"true", b'"\xd9\xa1x"']
+)
 def test_what_is_no_int64_is_refused(text: bytes) -> None:
     """An int64 past 2^53-1 travels as a text, and nothing else is taken for one."""
     with pytest.raises(msgspec.ValidationError):

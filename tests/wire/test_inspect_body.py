@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from freehold.errors import InvalidArgument
 from freehold.wire.codec import JSON, MSGPACK
 from freehold.wire.inspect_body import inspect_json, inspect_msgpack
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 DEPTH = 32
 
@@ -60,8 +61,10 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(st.sampled_from('[]{}"\\u0,:\x00x')),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.sampled_from('[]{}"\\'), max_size=4), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(st.sampled_from('[]{}"\\'), max_size=4), inner, max_size=3)
+        ),
         max_leaves=60,
     ),
     st.integers(0, 40),
@@ -99,7 +102,9 @@ def test_what_is_merely_malformed_is_left_to_the_decoder(body: bytes) -> None:
     inspect_json(body, DEPTH)
 
 
-@pytest.mark.parametrize("body", [b"\xdc\xff\xff\x00", b"\x00\x00", b"\x81\x91\x01\x00", b"\xc1\x00"])
+@pytest.mark.parametrize(
+    "body", [b"\xdc\xff\xff\x00", b"\x00\x00", b"\x81\x91\x01\x00", b"\xc1\x00"]
+)
 def test_malformed_messagepack_is_left_to_the_decoder(body: bytes) -> None:
     """The same for the other codec."""
     inspect_msgpack(body, DEPTH)

@@ -53,19 +53,15 @@ def _check_whole(name: str, value: object, low: int, high: int) -> None:
 class Schedule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True,
                omit_defaults=True):  # fmt: skip
     """
-    When a publication's runs are, in local time; make one with `daily`, `times_per_day` or
-    `every_n_days`.
+    When a publication's scout runs, in local time.
 
-    A kind has its own fields and no others, as whole numbers in their range; anything else is
-    refused, in code with a ValueError and on the wire as an invalid argument.
+    `daily` has an hour (0 to 23), `times_per_day` a count (2 to 6), `every_n_days` has days
+    (2 to 7) and an hour. All are whole numbers; a kind has its own fields and no others.
     """
 
     type: Literal["daily", "times_per_day", "every_n_days"]
-    #: Runs a day, 2 to 6; of `times_per_day` alone.
     count: int | None = None
-    #: Days from one run to the next, 2 to 7; of `every_n_days` alone.
     days: int | None = None
-    #: The local hour, 0 to 23; not of `times_per_day`.
     hour: int | None = None
 
     def __post_init__(self) -> None:

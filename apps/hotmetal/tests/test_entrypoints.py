@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hotmetal.app import app
 from hotmetal.entrypoints import DataLayer
@@ -156,3 +158,10 @@ def test_the_application_has_the_documents_names() -> None:
     """`/health` says data-layer, the binding is DAL, the key comes from TOKEN_ENCRYPTION_KEY."""
     assert (app.name, app.service, app.binding) == ("hotmetal", "data-layer", "DAL")
     assert app.column_keys_env == "TOKEN_ENCRYPTION_KEY"
+
+
+def test_the_readme_has_an_entry_for_every_method() -> None:
+    """Whoever adds a method says there what it does."""
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+
+    assert [name for name in DataLayer.__methods__ if f"| `{name}(" not in readme] == []

@@ -51,8 +51,9 @@ DOCUMENT = {
     ),
     "ideas": (
         (
-            "id TEXT!, publication_id TEXT!, topic_id TEXT, title TEXT!, angle TEXT!, summary TEXT!, "
-            "sources TEXT, status TEXT! ='new', session_id TEXT, relevance_score REAL, "
+            "id TEXT!, publication_id TEXT!, topic_id TEXT, title TEXT!, angle TEXT!, "
+            "summary TEXT!, sources TEXT, status TEXT! ='new', session_id TEXT, "
+            "relevance_score REAL, "
             "created_at INTEGER!, updated_at INTEGER!"
         ),
         {

@@ -221,5 +221,5 @@ def _open(
 def _create_access_tables(connection: apsw.Connection) -> None:
     with connection:
         for sql in ACCESS_SCHEMA.ddl("sqlite"):
-            connection.execute(sql.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
-                               .replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))  # fmt: skip
+            verb, kind, rest = sql.split(" ", 2)
+            connection.execute(f"{verb} {kind} IF NOT EXISTS {rest}")

@@ -51,7 +51,10 @@ def bring_up_to_date(
     """
 
     def tell(progress: Progress) -> None:
-        on_progress(f"{progress.migration} {progress.phase}".strip())
+        if progress.phase == "snapshot":
+            on_progress(f"keeping a copy from before in {progress.migration}")
+        elif progress.phase == "statement" and progress.number == 1:
+            on_progress(f"applying {progress.migration}, {progress.count} statements")
 
     is_new = not table_names(connection)
     migrations = load(declared.migrations) if declared.migrations is not None else []

@@ -3,12 +3,13 @@ The transport of blocking bindings: calls over frames, from any number of thread
 
 A call takes a resting connection, or opens one, and has it alone until its answer is there;
 so there are as many connections as threads that call at the same time. A call that loses
-its connection ends as in `async_frames`: a query is sent once more, a mutation that was sent
-is `OutcomeUnknown`.
+its connection ends as in `async_frames`: a query is sent once more, and so is a mutation that
+was not sent; one that was is `OutcomeUnknown`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -112,6 +113,10 @@ class Line:
         self._socket.close()
 
 
+class NotSent(ConnectionError):
+    """The connection was closed before the call was in it."""
+
+
 class SyncFrames:
     """
     Calls of one binding.
@@ -153,6 +158,8 @@ class SyncFrames:
         line = self._resting_line() or self._open_line(deadline_ns)
         try:
             return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
+        except NotSent:
+            pass
         except (OSError, frames.ProtocolBroken) as error:
             if not method.is_query:
                 raise failures.line_is_lost(method, self._place, sent=True) from error
@@ -164,7 +171,8 @@ class SyncFrames:
         try:
             return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
         except (OSError, frames.ProtocolBroken) as error:
-            raise failures.line_is_lost(method, self._place, sent=True) from error
+            sent = not isinstance(error, NotSent)
+            raise failures.line_is_lost(method, self._place, sent=sent) from error
 
     def _ask(
         self,
@@ -181,7 +189,7 @@ class SyncFrames:
             raise failures.too_large(method, len(tail), line.tail_bytes_max)
         try:
             timeout_s = self._left_s(options, deadline_ns)
-            number = line.send_call(tail, timeout_s)
+            number = self._send(line, tail, timeout_s)
             payload = self._await_answer(line, timeout_s, deadline_ns)
             answered, status, seq, result = frames.read_answer(payload)
             if answered != number:
@@ -207,6 +215,24 @@ class SyncFrames:
             return method.unpack(result)
         except msgspec.DecodeError as error:
             raise method.unreadable(error) from error
+
+    def _send(self, line: Line, tail: bytes, timeout_s: float) -> int:
+        """
+        Write the call; its number.
+
+        Raises:
+            NotSent: The system did not take all of it, so no server has a whole frame to run.
+            CallError: The server has closed the connection, and said why before it did.
+        """
+        try:
+            return line.send_call(tail, timeout_s)
+        except ConnectionError as error:
+            with contextlib.suppress(OSError, frames.ProtocolBroken):
+                while True:
+                    payload = line.next_payload(timeout_s)
+                    if payload is not None:
+                        self._notice(line, payload)
+            raise NotSent from error
 
     def _left_s(self, options: CallOptions, deadline_ns: int) -> float:
         """The time left; the whole time while hardly any is gone, see `Line._allow`."""

@@ -1,10 +1,11 @@
 """
-Alembic's comparison of a database with a schema: tables, columns and constraints.
+Alembic's comparison of a database with a schema: the tables and columns that come and go.
 
 Alembic needs an engine of SQLAlchemy, which for SQLite is the standard library's `sqlite3`.
 A second SQLite library must never open the live file (closing it would drop the first one's
-locks), so it gets an empty copy in memory, made from the text of the tables. What Alembic
-does not see (checks, triggers, STRICT, WITHOUT ROWID, parts of indexes) is in `shape`.
+locks), so it gets an empty copy in memory, made from the text of the tables. What reads
+otherwise within a table is left to `shape`, which also sees what Alembic does not: checks,
+triggers, STRICT, WITHOUT ROWID, parts of indexes.
 """
 
 from __future__ import annotations
@@ -28,21 +29,19 @@ _STRICT_SINCE = (3, 37, 0)
 @dataclass
 class Changes:
     """
-    What differs, by table.
+    What comes and goes, by table.
 
     Args:
         new: Tables to create.
         gone: Tables to drop.
         columns_new: Columns to add to tables that are there.
         columns_gone: Columns to drop from tables that stay.
-        altered: Tables in which a column or a constraint reads otherwise.
     """
 
     new: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     columns_new: dict[str, list[str]] = field(default_factory=dict)
     columns_gone: dict[str, list[str]] = field(default_factory=dict)
-    altered: set[str] = field(default_factory=set)
 
 
 def compare(ddl: Sequence[str], schema: Schema) -> Changes:
@@ -104,9 +103,6 @@ def _read(operations: Sequence[Any]) -> Changes:
             case ops.ModifyTableOps():
                 for part in operation.ops:
                     _read_part(part, operation.table_name, changes)
-            case _:
-                # An index, a comment: the shape has the indexes, SQLite has no comments.
-                pass
     return changes
 
 
@@ -118,7 +114,3 @@ def _read_part(part: Any, table: str, changes: Changes) -> None:
             changes.columns_new.setdefault(table, []).append(part.column.name)
         case ops.DropColumnOp():
             changes.columns_gone.setdefault(table, []).append(part.column_name)
-        case ops.CreateIndexOp() | ops.DropIndexOp():
-            pass
-        case _:
-            changes.altered.add(table)

@@ -184,8 +184,7 @@ class _Planner:
             steps = self._in_place(table, found)
             trial = self._draft.try_out([sql for step in steps for sql in step.sql])
             arrives = trial is not None and same_body(trial.tables[table.name], wanted)
-            # Alembic may see less than the shape, so the shape after the trial decides.
-            if steps and arrives and table.name not in self._changes.altered:
+            if arrives:
                 for step in steps:
                     self._take(step)
             else:

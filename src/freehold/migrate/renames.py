@@ -59,7 +59,7 @@ def rename_columns(found: Shape, schema: Schema) -> tuple[list[Step], list[Refus
         wanted = {column.name for column in table.columns}
         taken: set[str] = set()
         for column in table.columns:
-            where = f"{table.info['record'].__name__}.{column.info['field']}"
+            where = f"{table.info['record']}.{column.info['field']}"
             old = _old_name(column.name, column.info["was"], there)
             if old is None:
                 continue

@@ -37,8 +37,8 @@ _WRITES: Final = {
     apsw.SQLITE_DROP_TABLE, apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX,
     apsw.SQLITE_CREATE_TRIGGER,
 }  # fmt: skip
-#: Full-text tables ask this of themselves; it changes nothing.
-_HARMLESS_PRAGMAS: Final = {"data_version"}
+#: The engine asks these of itself, in ADD COLUMN and in full-text tables; they change nothing.
+_HARMLESS_PRAGMAS: Final = {"quick_check", "data_version"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from freehold.migrate.sqltext import (
     checks_of,
     clauses_of,
     condition_of,
+    indexed_by,
     normalised,
     tokens,
     without_outer_parentheses,
@@ -52,7 +53,7 @@ class ForeignKeyShape:
 
 @dataclass(frozen=True)
 class IndexShape:
-    """An index; a column reads `name`, `name desc` or, for an expression, its whole text."""
+    """An index; a column reads `name` or `name desc`; one over expressions is a single text."""
 
     columns: tuple[str, ...]
     is_unique: bool
@@ -229,7 +230,7 @@ def _indexes(
             )
             columns = tuple(_index_column(*part) for part in parts)
             if any(part[0] is None for part in parts):
-                columns = (normalised(sql),)
+                columns = (indexed_by(sql),)
             indexes[name] = IndexShape(columns, bool(is_unique), condition_of(sql))
     return frozenset(uniques), indexes
 

@@ -113,6 +113,13 @@ def clauses_of(create_table: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def indexed_by(create_index: str) -> str:
+    """What an index is over, as its statement says it."""
+    text = tokens(create_index)
+    start = next(at for at, token in enumerate(text) if token.text == "(")
+    return " ".join(part.normal for part in text[start + 1 : _closing(text, start)])
+
+
 def condition_of(create_index: str) -> str | None:
     """The normalised WHERE of a partial index, None when it is whole."""
     text = tokens(create_index)

@@ -112,7 +112,7 @@ class Arguments:
                 return astuple(decoder.decode(codec.encode(value_now)))
             except Exception as second:
                 error = second
-        raise refusal(self._method, error, value) from None
+        raise refusal(self._method, error, value=value) from None
 
 
 def _loosely(body: bytes, codec: Codec) -> Any:

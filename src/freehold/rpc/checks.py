@@ -10,6 +10,7 @@ allow-list of fields, never whatever object came back) and numbers in range.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import UNSET
 
 from freehold.db import Page
+from freehold.errors import invariant
 from freehold.rpc.shapes import Shape, fields_of
 from freehold.scalars import INT_MAX, Int64
 
@@ -51,7 +53,7 @@ def _outer(shape: Shape) -> Check | None:
     """The promised type itself, through lists and optionals, and the numbers inside it."""
     match shape.kind:
         case "struct":
-            return _exactly(shape)
+            return _struct(shape, {}, is_promise=True)
         case "optional":
             return _optional(_outer(shape.item))
         case "list":
@@ -99,23 +101,25 @@ def _inner(shape: Shape, seen: dict[type, list[Check]]) -> Check | None:
         case "union":
             return _all_of([check for part in shape.of if (check := _inner(part, seen))])
         case "struct":
-            return _inside(shape, seen)
+            return _struct(shape, seen, is_promise=False)
     return None
 
 
-def _exactly(shape: Shape) -> Check:
-    struct = shape.struct
-    inside = _inner(shape, {})
-
-    def check(value: Any) -> str | None:
-        if type(value) is not struct:
-            return f" is {_named(value)}, not {struct.__name__}"  # type: ignore[union-attr]
-        return inside(value) if inside is not None else None
-
-    return check
+#: What has to be asked of a number before its check is called for the sentence.
+_DOUBTS: Final = {
+    "int": "v.__class__ is int and not -INT_MAX <= v <= INT_MAX",
+    "float": "v.__class__ is float and not -FLOAT_MAX <= v <= FLOAT_MAX",
+    "int64": "v.__class__ is int",
+}
 
 
-def _inside(shape: Shape, seen: dict[type, list[Check]]) -> Check | None:
+def _struct(shape: Shape, seen: dict[type, list[Check]], *, is_promise: bool) -> Check | None:
+    """
+    The check of a struct's numbers; a promised struct is of that very class as well.
+
+    A function is written for each struct, as `db.rows` does it, because it runs for every row
+    that leaves. What goes into its text are identifiers and the questions above.
+    """
     struct = shape.struct
     if struct is None:
         return None
@@ -123,24 +127,36 @@ def _inside(shape: Shape, seen: dict[type, list[Check]]) -> Check | None:
         # It holds itself: its own parts are looked at by the check that is being made.
         return _later(seen[struct])
     box = seen[struct] = []
-    parts = [
-        (each.name, each.wire, check)
-        for each in fields_of(struct)
-        if (check := _inner(each.shape, seen)) is not None
-    ]
-    if not parts:
+    scope: dict[str, Any] = {
+        "struct": struct,
+        "INT_MAX": INT_MAX,
+        "FLOAT_MAX": sys.float_info.max,
+        "other": lambda value: f" is {_named(value)}, not {struct.__name__}",
+    }
+    lines = []
+    for number, each in enumerate(fields_of(struct)):
+        check = _inner(each.shape, seen)
+        if check is not None:
+            invariant(each.name.isidentifier(), f"{each.name!r} is no identifier")
+            scope |= {f"check{number}": check, f"wire{number}": f".{each.wire}"}
+            doubt = _DOUBTS.get(_bare(each.shape).kind, "v is not None")
+            lines += [
+                f"    v = value.{each.name}",
+                f"    if {doubt} and (wrong := check{number}(v)) is not None:",
+                f"        return wire{number} + wrong",
+            ]
+    if not lines and not is_promise:
         return None
+    head = f"    if value.__class__ is not struct: return {'other(value)' if is_promise else None}"
+    source = "\n".join(["def check(value):", head, *lines])
+    exec(compile(source, f"<freehold check of {struct.__name__}>", "exec"), scope)  # noqa: S102
+    box.append(scope["check"])
+    return box[0]
 
-    def inside(value: Any) -> str | None:
-        if type(value) is struct:
-            for name, wire, part in parts:
-                wrong = part(getattr(value, name))
-                if wrong is not None:
-                    return f".{wire}{wrong}"
-        return None
 
-    box.append(inside)
-    return inside
+def _bare(shape: Shape) -> Shape:
+    """The type without its None and its left-out."""
+    return _bare(shape.item) if shape.kind in ("optional", "maybe") else shape
 
 
 def _later(box: list[Check]) -> Check:

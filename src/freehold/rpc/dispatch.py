@@ -94,7 +94,11 @@ class Request(msgspec.Struct, eq=False):
 
     def done(self, seq: int, value: Any, /) -> None:
         """Answer with the encoded result."""
-        self._answer(Answer(seq, value))
+        reply, self.reply = self.reply, _answered
+        try:
+            reply(Answer(seq, value))
+        except Exception as error:
+            log(f"the answer to {self.method} could not be handed over", error)
 
     def failed(self, seq: int, error: BaseException, /) -> None:
         """Answer with an error; what is no CallError becomes `Internal`."""

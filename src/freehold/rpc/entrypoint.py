@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 from freehold.errors import ContractError
 from freehold.rpc.arguments import argument_structs
+from freehold.rpc.checks import result_check
+from freehold.rpc.failures import error_fields
 from freehold.rpc.method import Declaration, Method, read_method
 from freehold.rpc.shapes import refuse_collisions
 
@@ -48,10 +50,12 @@ class Entrypoint:
         for parent in reversed(cls.__mro__[:-1]):
             if parent is not Entrypoint and issubclass(parent, Entrypoint):
                 declared |= _declarations(cls.__name__, vars(parent))
-        methods = [read_method(cls.__name__, name, each) for name, each in declared.items()]
+        methods = [
+            read_method(cls.__name__, name, declared=each) for name, each in declared.items()
+        ]
         refuse_collisions(cls.__name__, [(each.name, each.wire) for each in methods], kind="method")
         for each in methods:
-            argument_structs(each)
+            _prove(each)
         cls.__methods__ = {each.wire: each for each in methods}
 
     def __init__(self) -> None:
@@ -59,6 +63,14 @@ class Entrypoint:
             f"{type(self).__name__} is an entrypoint and has no instances.",
             hint="Hand the class to App(entrypoints=[…]).",
         )
+
+
+def _prove(method: Method) -> None:
+    """Read every type that the method mentions, so that none fails at the first call."""
+    argument_structs(method)
+    result_check(method.returns)
+    for error in method.errors:
+        error_fields(error)
 
 
 def _declarations(entrypoint: str, body: Any) -> dict[str, Declaration]:

@@ -109,7 +109,7 @@ def raises(*errors: type[CallError]) -> Callable[[F], F]:
     Say which errors a domain function can end with, so that clients get them typed.
 
         @raises(IdeaAlreadyPromoted, NotFound)
-        def promote_idea(db: Writer, id: str, session_id: str) -> Idea: ...
+        def promote_idea(db: Writer, id: str, writer_id: str) -> Idea: ...
 
     An error of the application extends one of `freehold.errors` and annotates the parts that
     travel; they are read from the instance:
@@ -118,7 +118,7 @@ def raises(*errors: type[CallError]) -> Callable[[F], F]:
             taken_by: str
 
             def __init__(self, taken_by: str) -> None:
-                super().__init__(f"session {taken_by!r} has it.")
+                super().__init__(f"{taken_by!r} has it.")
                 self.taken_by = taken_by
 
     Raises:
@@ -146,7 +146,7 @@ def raises(*errors: type[CallError]) -> Callable[[F], F]:
     return mark
 
 
-def read_method(entrypoint: str, attribute: str, declared: Declaration) -> Method:
+def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Method:
     """
     The method that a function makes.
 

@@ -124,7 +124,7 @@ def refuse_number(text: str) -> InvalidArgument:
     )
 
 
-def refusal(method: Method, error: Exception, value: Any) -> InvalidArgument:
+def refusal(method: Method, error: Exception, *, value: Any) -> InvalidArgument:
     """
     The refusal that a decoder's error becomes.
 

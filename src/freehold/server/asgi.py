@@ -120,8 +120,10 @@ class PageExchange:
                 self._broke(RuntimeError("the ASGI application returned without a whole answer"))
 
     def _broke(self, error: BaseException) -> None:
+        if self._is_gone():
+            return
         internal = self._connection.hub.broke(error)
-        if self.answer is not None or self._is_gone():
+        if self.answer is not None:
             return
         if self._started:
             # Half an answer is out; only a cut tells the peer that it is not whole.
@@ -149,8 +151,7 @@ class PageExchange:
         invariant(self._head and self.answer is None, "a body stands between start and end")
         data: bytes = message.get("body", b"")
         more: bool = message.get("more_body", False)
-        if self._is_gone():
-            return
+        self._check_peer()
         if more:
             await self._stream(data)
         else:
@@ -161,11 +162,11 @@ class PageExchange:
         if not connection.is_first(self):
             self._turn = asyncio.get_running_loop().create_future()
             await self._turn
-        if self._is_gone():
-            return
+        self._check_peer()
         connection.put(self._piece(data, last=False))
         connection.flush()
         await connection.drained()
+        self._check_peer()
 
     def _last_piece(self, data: bytes) -> bytes:
         if not self._started and self._chunked:
@@ -201,6 +202,11 @@ class PageExchange:
         # knows no chunks.
         self._chunked = not length_is_said and not self.closes
         return b"".join(lines)
+
+    def _check_peer(self) -> None:
+        """ASGI has it that writing to nobody is an OSError, which ends the application's work."""
+        if self._is_gone():
+            raise OSError("the peer is gone")
 
     def _is_gone(self) -> bool:
         return self._gone is not None and self._gone.done()

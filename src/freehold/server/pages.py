@@ -84,7 +84,7 @@ def pages_app(
         _need_key(request, authenticator)
         return Response(metrics(), media_type="text/plain; version=0.0.4", headers=_SAFE)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health", health),
             Route("/contract.json", contract),
@@ -92,8 +92,15 @@ def pages_app(
             Route("/metrics", show_metrics),
             *pages.routes,
         ],
-        exception_handlers={CallError: _refused, HTTPException: _not_served},
+        exception_handlers={
+            CallError: _refused,
+            HTTPException: _not_served,
+            Exception: _raise_on,
+        },
     )
+    # A path is what it is: a redirect would only hide a typing mistake.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _need_key(request: Request, authenticator: Authenticator) -> None:
@@ -122,6 +129,11 @@ async def _refused(_: Request, error: Exception) -> Response:
     return _problem(
         error, {"www-authenticate": 'Bearer realm="freehold"'} if unauthenticated else {}
     )
+
+
+async def _raise_on(_: Request, error: Exception) -> Response:
+    """A defect is for who runs this application to log and to answer."""
+    raise error
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

@@ -42,9 +42,14 @@ class Codec:
     __slots__ = ("_make_decoder", "content_type", "decode", "encode", "index", "name")
 
     def __init__(
-        self, name: CodecName, content_type: str, encode: Callable[[Any], bytes], *,
-        make_decoder: Callable[[Any], Decoder], index: int,
-    ) -> None:  # fmt: skip
+        self,
+        name: CodecName,
+        content_type: str,
+        *,
+        encode: Callable[[Any], bytes],
+        make_decoder: Callable[[Any], Decoder],
+        index: int,
+    ) -> None:
         self.name: CodecName = name
         #: What a request or an answer in this codec is labelled with.
         self.content_type = content_type
@@ -82,14 +87,14 @@ def _msgpack_decoder(kind: Any) -> Decoder:
 JSON: Final = Codec(
     "json",
     "application/json",
-    msgspec.json.Encoder(enc_hook=_encode_other, order="deterministic").encode,
+    encode=msgspec.json.Encoder(enc_hook=_encode_other, order="deterministic").encode,
     make_decoder=_json_decoder,
     index=0,
 )
 MSGPACK: Final = Codec(
     "msgpack",
     "application/msgpack",
-    msgspec.msgpack.Encoder(enc_hook=_encode_other, order="deterministic").encode,
+    encode=msgspec.msgpack.Encoder(enc_hook=_encode_other, order="deterministic").encode,
     make_decoder=_msgpack_decoder,
     index=1,
 )

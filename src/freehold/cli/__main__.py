@@ -1,0 +1,5 @@
+"""`python -m freehold.cli`, the same as `freehold`."""
+
+from freehold.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""
+`freehold doctor`: looks at everything that tends to be wrong, and says what to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.text import Text
+
+from freehold.app import App
+from freehold.cli.console import OUT, show_json
+from freehold.cli.finding import (
+    DEFAULT_FOLDER,
+    AppOption,
+    DatabaseOption,
+    FolderOption,
+    JsonOption,
+    find_app,
+)
+from freehold.errors import FreeholdError
+
+_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    is_well: bool
+    detail: str
+    advice: str = ""
+
+
+def doctor(
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    folder: FolderOption = DEFAULT_FOLDER,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Check engine, application, files, owner, migrations and clients; exit 1 when one is ill.
+
+    Example: [bold]freehold doctor --json[/]
+    """
+    findings = list(_findings(app, database, folder))
+    if as_json:
+        show_json([vars(finding) for finding in findings])
+    for finding in findings if not as_json else ():
+        line = Text("✓ " if finding.is_well else "✗ ", style="green" if finding.is_well else "red")
+        line.append(f"{finding.what}: ", style="bold").append(finding.detail, style="default")
+        OUT.print(line)
+        if finding.advice and not finding.is_well:
+            OUT.print(Text(f"    {finding.advice}", style="dim"))
+    if not all(finding.is_well for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(said: str | None, database: str | None, folder: Path) -> Iterator[Finding]:
+    yield _guarded("engine", _engine)
+    yield _guarded("folder", lambda: _folder(folder))
+    yield _guarded("disk", lambda: _disk(folder))
+    found: list[App] = []
+
+    def load() -> Finding:
+        found.append(find_app(said))
+        app = found[0]
+        methods = sum(len(each.__methods__) for each in app.entrypoints.values())
+        return Finding("application", True, f"{app.name} {app.version}, {methods} methods")
+
+    yield _guarded("application", load)
+    for app in found:
+        yield _guarded("owner", lambda app=app: _owner(app, folder, database))  # type: ignore[misc]
+        yield _guarded("migrations", lambda app=app: _migrations(app))  # type: ignore[misc]
+        yield _guarded("clients", lambda app=app: _clients(app))  # type: ignore[misc]
+
+
+def _guarded(what: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except FreeholdError as error:
+        return Finding(what, False, error.detail, error.hint)
+
+
+def _engine() -> Finding:
+    import apsw
+
+    from freehold.drivers.sqlite import check_engine
+
+    check_engine()
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("engine", True, f"SQLite {apsw.sqlite_lib_version()}, Python {version}")
+
+
+def _folder(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding("folder", True, f"{folder} will be made")
+    open_to = [
+        str(path)
+        for path in (folder, folder / "secrets.json", folder / "dev.key")
+        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+    if open_to:
+        return Finding(
+            "folder", False, f"others can open {', '.join(open_to)}",
+            f"chmod go-rwx {' '.join(open_to)}",
+        )  # fmt: skip
+    return Finding("folder", True, f"{folder} is the owner's alone")
+
+
+def _disk(folder: Path) -> Finding:
+    place = folder if folder.exists() else Path.cwd()
+    free = shutil.disk_usage(place).free
+    well = free >= _FREE_BYTES_MIN
+    return Finding("disk", well, f"{free // 1024**2:,} MiB free at {place}", "Free some space.")
+
+
+def _owner(app: App, folder: Path, database: str | None) -> Finding:
+    from freehold.cli.operator import AnyBinding, owner_socket
+
+    socket = owner_socket(app, folder, database)
+    if socket is None:
+        return Finding("owner", True, "nobody serves it now")
+    with AnyBinding.connect(socket, timeout_s=5) as binding:
+        keys = binding.ask("Freehold.listKeys", {})
+    return Finding("owner", True, f"answers at {socket}, {len(keys)} keys")
+
+
+def _migrations(app: App) -> Finding:
+    from freehold.migrate.apply import check
+    from freehold.migrate.files import load
+
+    wrong = [
+        f"{declared.name}: {sentence}"
+        for declared in app.databases.values()
+        if declared.migrations is not None
+        for sentence in check(declared.schema, load(declared.migrations))
+    ]
+    if wrong:
+        return Finding("migrations", False, "; ".join(wrong), "Run `freehold migrate plan`.")
+    return Finding("migrations", True, "the files lead to the schema")
+
+
+def _clients(app: App) -> Finding:
+    from freehold.cli.generate import clients_folder, stale_clients
+
+    folder = clients_folder(app)
+    if not folder.is_dir():
+        return Finding("clients", True, "none are generated")
+    stale = [path.name for path in stale_clients(app, folder)]
+    if stale:
+        return Finding("clients", False, f"stale: {', '.join(stale)}", "Run `freehold generate`.")
+    return Finding("clients", True, f"{folder} is up to date")

@@ -1,0 +1,164 @@
+"""
+The operator's way to a database: through its running owner, or by being the owner itself.
+
+Whoever owns the file is asked over the Unix socket that only the same user can open. When
+nobody does, the command opens the database for as long as it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from freehold.app import App
+from freehold.client import Mutation, SyncBinding
+from freehold.errors import StartError
+
+if TYPE_CHECKING:
+    from freehold.app.opening import OpenApp
+
+
+class AnyBinding(SyncBinding):
+    """A binding without generated methods: any method, by name."""
+
+    def ask(self, method: str, args: dict[str, Any]) -> Any:
+        """Call `Entrypoint.method` with named arguments; raises a `CallError`."""
+        return self._call(Mutation[Any](method), args)
+
+
+class Operator(Protocol):
+    """What the operator's commands ask for; answers are plain JSON values."""
+
+    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Make a service key."""
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """Every key."""
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """End a key."""
+
+    def sql(self, text: str, limit: int) -> dict[str, Any]:
+        """The rows of a SELECT."""
+
+
+class RunningOwner:
+    """Asks the process that owns the database."""
+
+    def __init__(self, binding: AnyBinding) -> None:
+        self._binding = binding
+
+    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Make a service key."""
+        return self._ask("createKey", data=data)  # type: ignore[no-any-return]
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """Every key."""
+        return self._ask("listKeys")  # type: ignore[no-any-return]
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """End a key."""
+        return self._ask("revokeKey", id=key_id)  # type: ignore[no-any-return]
+
+    def sql(self, text: str, limit: int) -> dict[str, Any]:
+        """The rows of a SELECT."""
+        return self._ask("sql", text=text, limit=limit)  # type: ignore[no-any-return]
+
+    def _ask(self, method: str, **args: Any) -> Any:
+        return self._binding.ask(f"Freehold.{method}", args)
+
+
+class OwnerForAMoment:
+    """Owns the database itself while the command runs."""
+
+    def __init__(self, running: OpenApp) -> None:
+        self._running = running
+
+    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Make a service key."""
+        import msgspec
+
+        from freehold.access import NewKey, create_key
+
+        new = msgspec.convert(data, NewKey)
+        pepper = self._running.secrets.pepper
+        return _plain(self._running.first.write(lambda db: create_key(db, new, pepper=pepper)))
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """Every key."""
+        from freehold.access import list_keys
+
+        return [_plain(info) for info in self._running.first.read(list_keys)]
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """End a key."""
+        from freehold.access import revoke_key
+
+        return _plain(self._running.first.write(lambda db: revoke_key(db, key_id)))
+
+    def sql(self, text: str, limit: int) -> dict[str, Any]:
+        """The rows of a SELECT."""
+        found = self._running.first.inspect(text, limit)
+        return {"columns": found.columns, "rows": found.rows, "isCut": found.is_cut}
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(value)
+    return plain
+
+
+@contextmanager
+def operator(app: App, folder: Path, database: str | None) -> Iterator[Operator]:
+    """
+    The way to the application's first database.
+
+    Raises:
+        StartError: It is owned by a process that does not listen, or cannot be opened.
+    """
+    from freehold.app.opening import open_app
+
+    options = options_for(folder, database)
+    socket = owner_socket(app, folder, database)
+    if socket is not None:
+        with AnyBinding.connect(socket) as binding:
+            yield RunningOwner(binding)
+        return
+    running = open_app(app, options)
+    try:
+        yield OwnerForAMoment(running)
+    finally:
+        running.close()
+
+
+def options_for(folder: Path, database: str | None) -> Any:
+    """How a command opens the application: as it is, changing nothing."""
+    from freehold.app.opening import Options
+
+    return Options(folder=folder.resolve(), database=database)
+
+
+def owner_socket(app: App, folder: Path, database: str | None) -> str | None:
+    """
+    Where the database's owner listens; None when nobody owns it.
+
+    Raises:
+        StartError: Somebody owns it and does not listen.
+    """
+    from freehold.app.opening import database_path
+    from freehold.drivers.sqlite import owner_of
+
+    declared = next(iter(app.databases.values()))
+    path = database_path(declared, options_for(folder, database), is_first=True)
+    owner = owner_of(path)
+    if owner is None:
+        return None
+    if owner.socket is None:
+        raise StartError(
+            f"process {owner.pid} owns {path} and does not listen yet.",
+            hint="Try again when it is up, or stop it.",
+        )
+    return owner.socket

@@ -1,0 +1,215 @@
+"""
+Serving an application from the command line: `serve` and `dev` have this in common.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from freehold.app import App
+from freehold.cli.console import say
+from freehold.errors import StartError, StorageBroken
+
+if TYPE_CHECKING:
+    from freehold.app.opening import OpenApp
+    from freehold.app.upgrade import UpgradeMode
+    from freehold.server import Addresses, Server
+
+DEFAULT_PORT: Final = 8791
+_SOCKET_NAME: Final = "freehold.sock"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """
+    How an application is served.
+
+    Args:
+        folder: Where its files are.
+        database: The first database's file, when it is elsewhere.
+        host: None for no TCP port.
+        port: 0 takes a free one.
+        socket: The Unix socket; `<folder>/freehold.sock` when None.
+        allow_remote: The host may be one that other machines reach.
+        upgrade: What happens to an old database.
+        limits: Changed limits, `name=value`.
+    """
+
+    folder: Path
+    database: str | None
+    host: str | None
+    port: int
+    socket: Path | None
+    allow_remote: bool
+    upgrade: UpgradeMode
+    limits: tuple[str, ...] = ()
+
+
+def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], None]) -> None:
+    """
+    Open, serve until a signal, close.
+
+    Args:
+        app: The application.
+        how: Where and how.
+        opened: Told once calls are accepted.
+
+    Raises:
+        StartError: It cannot be opened, or its storage broke while it served.
+    """
+    from freehold.app.opening import Options, open_app
+    from freehold.server import run
+    from freehold.wire.limits import Limits
+
+    folder = private_folder(how.folder)
+    limits = Limits().with_overrides(_limits(how.limits))
+    options = Options(
+        folder=folder,
+        database=how.database,
+        upgrade=how.upgrade,
+        limits=limits,
+        on_progress=say,
+    )
+    running = open_app(app, options)
+    broken: list[BaseException] = []
+    try:
+        if running.secrets.is_new:
+            say(f"made {running.secrets.path}: keep a copy, sealed columns open with nothing else")
+        run(_serve(running, how, opened, broken))
+    finally:
+        running.close()
+    if broken:
+        raise StorageBroken(
+            f"the storage failed: {broken[0]}.",
+            hint="Look at the disk, then start again: the start recovers what is there.",
+        )
+
+
+async def _serve(
+    running: OpenApp,
+    how: Serving,
+    opened: Callable[[OpenApp, Addresses], None],
+    broken: list[BaseException],
+) -> None:
+    from freehold.server import serve_until_signal
+
+    loop = asyncio.get_running_loop()
+
+    def on_broken(error: BaseException) -> None:
+        broken.append(error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    for database in running.databases.values():
+        database.broken = on_broken
+    running.start(lambda run: loop.call_soon_threadsafe(run) and None)
+    server = make_server(running, how)
+
+    def started(addresses: Addresses) -> None:
+        running.announce(socket=addresses.unix, address=addresses.http)
+        opened(running, addresses)
+
+    await serve_until_signal(server, started=started)
+
+
+def make_server(running: OpenApp, how: Serving) -> Server:
+    """The server of an open application, not yet listening."""
+    from freehold.generate import openapi
+    from freehold.server import Gauge, Listen, Pages, Server
+
+    contract = running.contract
+    first = running.first
+
+    def gauge(name: str, words: str) -> Gauge:
+        return Gauge(f"freehold_{name}", words, lambda: first.gauges[name])
+
+    return Server(
+        running.dispatcher,
+        running.authenticator,
+        pages=Pages(
+            running.app.service,
+            running.app.version,
+            running,
+            contract.to_json(),
+            contract.hash,
+            openapi_json=openapi(msgspec.json.decode(contract.to_json())),
+            gauges=[
+                gauge("seq", "The last commit."),
+                gauge("writer_queue_length", "Mutations that wait for the writer."),
+                gauge("wal_pages", "Pages in the write-ahead log."),
+                gauge("batches", "Batches that the writer has run."),
+            ],
+        ),
+        listen=Listen(
+            host=how.host,
+            port=how.port,
+            unix_path=how.socket or running.options.folder / _SOCKET_NAME,
+            allow_remote=how.allow_remote,
+        ),
+        limits=running.options.limits,
+        clock=running.options.clock,
+        ids=running.options.ids,
+    )
+
+
+def private_folder(folder: Path) -> Path:
+    """
+    The folder, made for its owner alone when it is not there.
+
+    Raises:
+        StartError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StartError(f"the folder {folder} cannot be made: {error.strerror}.") from None
+    return folder.resolve()
+
+
+def _limits(said: tuple[str, ...]) -> dict[str, int | float]:
+    found: dict[str, int | float] = {}
+    for each in said:
+        name, equals, value = each.partition("=")
+        try:
+            found[name] = float(value) if "." in value else int(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise StartError(f"--limit {each!r} is no limit.", hint="Write --limit name=number.")
+    return found
+
+
+def log_to_stderr(*, as_json: bool) -> None:
+    """Send the library's log to standard error: a line for people, or JSON for programs."""
+    import structlog
+
+    shape: structlog.types.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso"),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                shape,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("freehold").setLevel(logging.INFO)
