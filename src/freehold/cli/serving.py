@@ -110,7 +110,11 @@ async def _serve(
 
     for database in running.databases.values():
         database.broken = on_broken
-    running.start(lambda run: loop.call_soon_threadsafe(run) and None)
+
+    def on_loop(run: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(run)
+
+    running.start(on_loop)
     server = make_server(running, how)
 
     def started(addresses: Addresses) -> None:

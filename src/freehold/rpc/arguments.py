@@ -31,6 +31,9 @@ from freehold.wire.inspect_body import inspect_json, inspect_msgpack
 _FLOAT_MAX: Final = sys.float_info.max
 _BY_NAME: Final = 1
 _BY_POSITION: Final = 2
+#: The byte without which a body holds no NUL character: in JSON it is escaped.
+_BACKSLASH: Final = 0x5C
+_ZERO: Final = 0x00
 
 
 def _leads() -> bytes:
@@ -55,15 +58,18 @@ class Arguments:
         depth_max: How deep lists and objects may stand in each other.
     """
 
-    __slots__ = ("_checks", "_decoders", "_depth_max", "_method")
+    __slots__ = ("_can_nest", "_checks", "_decoders", "_depth_max", "_method")
 
     def __init__(self, method: Method, *, depth_max: int) -> None:
         by_name, by_position = argument_structs(method)
         self._method = method
         self._depth_max = depth_max
+        # Types without Any and without a struct that holds itself end by themselves: a body
+        # that goes deeper is of another type, and refused for that.
+        self._can_nest = any(_can_nest(each.shape, ()) for each in method.params)
         self._decoders: tuple[_Decoders, _Decoders] = (
-            (inspect_json, JSON.decoder(by_name), JSON.decoder(by_position)),
-            (inspect_msgpack, MSGPACK.decoder(by_name), MSGPACK.decoder(by_position)),
+            (_BACKSLASH, inspect_json, JSON.decoder(by_name), JSON.decoder(by_position)),
+            (_ZERO, inspect_msgpack, MSGPACK.decoder(by_name), MSGPACK.decoder(by_position)),
         )
         self._checks: tuple[_Checks, _Checks] = (
             _checks(method.params, only_any=True), _checks(method.params, only_any=False)
@@ -79,8 +85,9 @@ class Arguments:
         Raises:
             InvalidArgument: `path` names the argument; the sentence names the rule.
         """
-        inspect, by_name, by_position = self._decoders[codec.index]
-        inspect(body, self._depth_max)
+        nul_sign, inspect, by_name, by_position = self._decoders[codec.index]
+        if nul_sign in body or self._can_nest:
+            inspect(body, self._depth_max)
         lead = _LEADS[body[0]] if body else 0
         values: tuple[Any, ...] | None = None
         try:
@@ -99,8 +106,9 @@ class Arguments:
 
     def _decode_slowly(self, body: bytes, codec: Codec, error: Exception | None) -> tuple[Any, ...]:
         """For bodies that the decoders refuse as they are: other spellings, or truly wrong."""
+        _, inspect, by_name, by_position = self._decoders[codec.index]
+        inspect(body, self._depth_max)
         value = _loosely(body, codec)
-        _, by_name, by_position = self._decoders[codec.index]
         if isinstance(value, dict):
             decoder, value_now = by_name, respelled(self._method, value)
         elif isinstance(value, list):
@@ -210,7 +218,7 @@ def _with_missing_bounds(number: Any, said: list[msgspec.Meta]) -> Any:
 
 # -- what the structs cannot say ----------------------------------------------------------
 
-_Decoders = tuple[Callable[[bytes, int], None], Decoder, Decoder]
+_Decoders = tuple[int, Callable[[bytes, int], None], Decoder, Decoder]
 _Checks = tuple[tuple[int, str, Check], ...]
 
 
@@ -228,6 +236,16 @@ def _checks(params: tuple[Param, ...], *, only_any: bool) -> _Checks:
 def _is_open(shape: Shape) -> bool:
     """Not held by `bounded` alone: it has a struct or an Any in it."""
     return shape.kind in ("any", "struct") or any(_is_open(part) for part in shape.of)
+
+
+def _can_nest(shape: Shape, inside: tuple[Any, ...]) -> bool:
+    if shape.kind == "any" or shape.struct in inside:
+        return True
+    parts = shape.of
+    if shape.struct is not None:
+        parts = tuple(each.shape for each in fields_of(shape.struct))
+        inside = (*inside, shape.struct)
+    return any(_can_nest(part, inside) for part in parts)
 
 
 def _holds_any(shape: Shape, seen: set[Any]) -> bool:

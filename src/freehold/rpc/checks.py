@@ -188,7 +188,10 @@ def _every(
         # All of the right class: asked at C speed, because lists of rows are what services read.
         if classes and classes.issuperset(map(type, items)):
             return None
-        return _first_wrong(((f"[{n}]", item) for n, item in enumerate(items)), inner)
+        for item in items:
+            if inner(item) is not None:
+                return _first_wrong(((f"[{n}]", each) for n, each in enumerate(items)), inner)
+        return None
 
     return every
 

@@ -173,7 +173,8 @@ def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Me
         )
     return Method(
         entrypoint=entrypoint,
-        name=name,
+        # A name of its own is the wire's; Python keeps the attribute's.
+        name=attribute,
         wire=camel_case(name),
         function=function,
         kind=kind,

@@ -63,7 +63,7 @@ CREATE TABLE publications (
   cadence_posts_per_week INTEGER DEFAULT 3,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
-  scout_schedule TEXT DEFAULT '{"type":"daily","hour"NULL}',
+  scout_schedule TEXT DEFAULT '{"type":"daily","hour":8}',
   timezone TEXT DEFAULT 'UTC',
   next_scout_at INTEGER,
   PRIMARY KEY (id),

@@ -1,0 +1,104 @@
+"""
+Real server processes for the end-to-end tests: started on a folder, asked, killed, stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOTMETAL = ROOT / "apps" / "hotmetal" / "hotmetal" / "app.py"
+START_S = 30.0
+STOP_S = 20.0
+
+
+class ServerProcess:
+    """
+    `freehold serve` on a folder of its own.
+
+    Args:
+        folder: Where its database, secrets and socket are.
+        port: The TCP port; None for none.
+    """
+
+    def __init__(self, folder: Path, *, app: Path = HOTMETAL, command: str = "serve") -> None:
+        self.folder = folder
+        self.socket = folder / "freehold.sock"
+        self._arguments = [
+            sys.executable, "-m", "freehold.cli", command, str(app),
+            "--data-dir", str(folder), "--port", "0",
+        ]  # fmt: skip
+        self.process: subprocess.Popen[str] | None = None
+        self.said: list[str] = []
+
+    @property
+    def address(self) -> str:
+        """Where its Unix socket is, as a client takes it."""
+        return f"unix:{self.socket}"
+
+    def start(self) -> None:
+        """Start it and wait until it says where it listens."""
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            self._arguments, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.wait_for("listens on")
+
+    def wait_for(self, text: str) -> str:
+        """The line that holds the text, once it is said."""
+        process = self.process
+        assert process is not None
+        assert process.stderr is not None
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            ready, _, _ = select.select([process.stderr], [], [], 0.1)
+            line = process.stderr.readline() if ready else ""
+            if line:
+                self.said.append(line)
+                if text in line:
+                    return line
+            elif process.poll() is not None:
+                break
+        raise AssertionError(f"the server did not say {text!r}: {''.join(self.said)}")
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to stop; its exit code."""
+        return self._end(number)
+
+    def _end(self, number: int) -> int:
+        process = self.process
+        assert process is not None
+        assert process.stderr is not None
+        if process.poll() is None:
+            process.send_signal(number)
+        code = process.wait(STOP_S)
+        self.said.extend(process.stderr.readlines())
+        process.stderr.close()
+        self.process = None
+        return code
+
+
+@contextmanager
+def serving(
+    folder: Path, *, app: Path = HOTMETAL, command: str = "serve"
+) -> Iterator[ServerProcess]:
+    """A server for the time of a block; killed when the block ends, if it still runs."""
+    server = ServerProcess(folder, app=app, command=command)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is not None:
+            server.kill()
