@@ -36,8 +36,10 @@ class ServerProcess:
             sys.executable, "-m", "freehold.cli", command, str(app),
             "--data-dir", str(folder), "--port", "0",
         ]  # fmt: skip
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        #: The lines of its standard error.
         self.said: list[str] = []
+        self._rest = ""
 
     @property
     def address(self) -> str:
@@ -48,24 +50,20 @@ class ServerProcess:
         """Start it and wait until it says where it listens."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
-            self._arguments, stderr=subprocess.PIPE, text=True, env=environment
+            self._arguments, stderr=subprocess.PIPE, bufsize=0, env=environment
         )
         self.wait_for("listens on")
 
     def wait_for(self, text: str) -> str:
         """The line that holds the text, once it is said."""
-        process = self.process
-        assert process is not None
-        assert process.stderr is not None
+        seen = 0
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            ready, _, _ = select.select([process.stderr], [], [], 0.1)
-            line = process.stderr.readline() if ready else ""
-            if line:
-                self.said.append(line)
+            for line in self.said[seen:]:
+                seen += 1
                 if text in line:
                     return line
-            elif process.poll() is not None:
+            if not self._listen() and self._running().poll() is not None:
                 break
         raise AssertionError(f"the server did not say {text!r}: {''.join(self.said)}")
 
@@ -77,14 +75,28 @@ class ServerProcess:
         """Ask it to stop; its exit code."""
         return self._end(number)
 
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None
+        return self.process
+
+    def _listen(self) -> bool:
+        """Take in what it says within a tenth of a second; False when it said nothing."""
+        pipe = self._running().stderr
+        assert pipe is not None
+        ready, _, _ = select.select([pipe], [], [], 0.1)
+        heard = os.read(pipe.fileno(), 65_536) if ready else b""
+        *lines, self._rest = (self._rest + heard.decode()).split("\n")
+        self.said.extend(f"{line}\n" for line in lines)
+        return bool(heard)
+
     def _end(self, number: int) -> int:
-        process = self.process
-        assert process is not None
-        assert process.stderr is not None
+        process = self._running()
         if process.poll() is None:
             process.send_signal(number)
         code = process.wait(STOP_S)
-        self.said.extend(process.stderr.readlines())
+        while self._listen():
+            pass
+        assert process.stderr is not None
         process.stderr.close()
         self.process = None
         return code
