@@ -95,7 +95,7 @@ def freehold(*arguments: str | Path, cwd: Path, **environment: str) -> Said:
     """Run one command to its end."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FREEHOLD_")}
     done = subprocess.run(
-        [sys.executable, "-m", "freehold.cli", *map(str, arguments)],
+        [sys.executable, "-m", "freehold", *map(str, arguments)],
         cwd=cwd,
         env={**inherited, "COLUMNS": "200", "NO_COLOR": "1", **environment},
         capture_output=True,

@@ -33,7 +33,7 @@ class ServerProcess:
         self.folder = folder
         self.socket = folder / "freehold.sock"
         self._arguments = [
-            sys.executable, "-m", "freehold.cli", command, str(app),
+            sys.executable, "-m", "freehold", command, str(app),
             "--data-dir", str(folder), "--port", "0",
         ]  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,5 +1,0 @@
-"""`python -m freehold.cli`, the same as `freehold`."""
-
-from freehold.cli import main
-
-main()
