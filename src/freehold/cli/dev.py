@@ -17,6 +17,7 @@ from freehold.cli.console import TALK, say
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
     AppArgument,
+    AppOption,
     DatabaseOption,
     FolderOption,
     find_app,
@@ -38,6 +39,7 @@ _KEY_FILE: Final = "dev.key"
 
 def dev(
     app: AppArgument = None,
+    app_option: AppOption = None,
     database: DatabaseOption = None,
     folder: FolderOption = DEFAULT_FOLDER,
     host: HostOption = "127.0.0.1",
@@ -51,7 +53,7 @@ def dev(
     Example: [bold]freehold dev notes.py[/]
     """
     log_to_stderr(as_json=False)
-    found = find_app(app)
+    found = find_app(app or app_option)
     changed = write_clients(found, clients_folder(found)) if clients_folder(found).is_dir() else []
     for path in changed:
         say(f"generated {path}")

@@ -13,6 +13,7 @@ from freehold.cli.console import say
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
     AppArgument,
+    AppOption,
     DatabaseOption,
     FolderOption,
     find_app,
@@ -36,6 +37,7 @@ LimitOption = Annotated[
 
 def serve(
     app: AppArgument = None,
+    app_option: AppOption = None,
     database: DatabaseOption = None,
     folder: FolderOption = DEFAULT_FOLDER,
     host: HostOption = "127.0.0.1",
@@ -60,7 +62,7 @@ def serve(
         raise StartError(f"--upgrade {upgrade} is neither refuse nor apply.")
     log_to_stderr(as_json=log_json)
     serve_app(
-        find_app(app),
+        find_app(app or app_option),
         Serving(
             folder=folder,
             database=database,
