@@ -130,9 +130,7 @@ async def _call_all(get_user: GetUser, ids: list[str], in_flight: int) -> None:
         await asyncio.gather(*(caller() for _ in range(in_flight)))
 
 
-async def _open(
-    name: str, server: servers.Server, binding: Any, stack: AsyncExitStack
-) -> GetUser:
+async def _open(name: str, server: servers.Server, binding: Any, stack: AsyncExitStack) -> GetUser:
     """A client's way to get a user."""
     url = f"http://127.0.0.1:{server.port}"
     if name == FRAMES_UNIX:

@@ -25,7 +25,7 @@ from benchmarks import users
 from benchmarks.freehold_app import User
 from benchmarks.in_process import dispatcher_of, fresh_folder, open_database
 from benchmarks.machine import LOAD_CORE, middle, pin
-from benchmarks.report import Aim, Report, figure, main, progress, question_of, table
+from benchmarks.report import Aim, Report, figure, main, progress, question_of, table, times
 from freehold.db import IN_PROCESS, Caller
 from freehold.rpc.dispatch import Answer, Request
 from freehold.wire.codec import JSON
@@ -46,13 +46,16 @@ def run(quick: bool) -> Report:
     pin(LOAD_CORE)
     report = Report("One row by its key, in process", question_of(__doc__))
     rounds = 8 if quick else 60
-    with fresh_folder("get") as folder, open_database(folder / "main.db", on_loop=_here) as database:
+    with (
+        fresh_folder("get") as folder,
+        open_database(folder / "main.db", on_loop=_here) as database,
+    ):
         loops = _loops(database, folder / "main.db")
         ids = users.drawn_ids()
         for loop in loops.values():
             loop(ids)
         progress(f"{rounds} rounds of {BLOCK} calls each way")
-        times: dict[str, list[float]] = {name: [] for name in loops}
+        blocks: dict[str, list[float]] = {name: [] for name in loops}
         names = list(loops)
         gc.disable()
         for number in range(rounds):
@@ -60,10 +63,10 @@ def run(quick: bool) -> Report:
             start = number * BLOCK % (len(ids) - BLOCK)
             block = ids[start : start + BLOCK]
             for name in names:
-                times[name].append(_cpu_us(loops[name], block))
+                blocks[name].append(_cpu_us(loops[name], block))
             gc.collect()
         gc.enable()
-    _fill(report, times)
+    _fill(report, blocks)
     return report
 
 
@@ -149,13 +152,13 @@ def _here(run_now: Callable[[], None]) -> None:
     run_now()
 
 
-def _fill(report: Report, times: dict[str, list[float]]) -> None:
+def _fill(report: Report, blocks: dict[str, list[float]]) -> None:
     def ratio(name: str, base: str) -> float:
-        return middle(a / b for a, b in zip(times[name], times[base], strict=True))
+        return middle(a / b for a, b in zip(blocks[name], blocks[base], strict=True))
 
     bases = {BARE: BARE, GET: BARE, CALL: BARE, BARE_MANY: BARE_MANY, GET_MANY: BARE_MANY}
     rows = [
-        [name, figure(middle(times[name])), f"{ratio(name, base):.2f} ×"]
+        [name, figure(middle(blocks[name])), times(ratio(name, base))]
         for name, base in bases.items()
     ]
     report.lines = table(["way", "CPU µs", "of apsw's time"], rows)
@@ -166,7 +169,7 @@ def _fill(report: Report, times: dict[str, list[float]]) -> None:
         Aim("a whole query call against apsw alone", ratio(CALL, BARE), 3.0, at_most=True),
     ]  # fmt: skip
     report.data["results"] = [
-        {"way": name, "cpuUs": round(middle(times[name]), 3), "ratio": round(ratio(name, base), 3)}
+        {"way": name, "cpuUs": round(middle(blocks[name]), 3), "ratio": round(ratio(name, base), 3)}
         for name, base in bases.items()
     ]
 

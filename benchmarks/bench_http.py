@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from benchmarks import servers
 from benchmarks.load import LoadResult, run_load
 from benchmarks.machine import LOAD_CORE, middle, pin, quiet
-from benchmarks.report import Aim, Report, figure, main, progress, question_of, table
+from benchmarks.report import Aim, Report, figure, main, progress, question_of, table, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,14 +123,14 @@ def _lines(medians: dict[tuple[str, int, str], LoadResult], missing: dict[str, s
                 continue
             mark = " *" if result.generator_busy > GENERATOR_LIMIT else ""
             limited = limited or bool(mark)
-            ratio = f"{base.calls_per_s / result.calls_per_s:.2f} ×" if base else ""
+            ratio = times(base.calls_per_s / result.calls_per_s) if base else ""
             rows.append([
                 first, name, figure(result.calls_per_s) + mark, f"{result.p50_us / 1e3:.2f}",
                 f"{result.p99_us / 1e3:.2f}", figure(result.server_cpu_us), ratio,
             ])  # fmt: skip
     head = ["call, connections", "server", "calls/s", "p50 ms", "p99 ms", "CPU µs/call",
             "Freehold's calls/s"]  # fmt: skip
-    lines = table(head, rows) if rows else []
+    lines = table(head, rows, left=2) if rows else []
     if limited:
         lines += ["", "\\* the load generator was the limit here, not the server."]
     lines += ["", *(f"Not run: {name}, because {why}." for name, why in missing.items())]

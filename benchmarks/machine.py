@@ -11,7 +11,7 @@ import platform
 import sqlite3
 import subprocess
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
@@ -97,9 +97,10 @@ class Machine:
     def line(self) -> str:
         """One sentence for a heading."""
         return (
-            f"{self.cores} × {self.cpu}, {self.memory_gb} GB, Linux {self.kernel}, {self.disk}; "
-            f"Python {self.python}, SQLite {self.apsw_sqlite} (apsw), {self.stdlib_sqlite} "
-            f"(standard library), {self.node}; {self.at}"
+            f"{self.cores} cores of {self.cpu}, {self.memory_gb} GB, "
+            f"Linux {self.kernel}, {self.disk}; Python {self.python}, "
+            f"SQLite {self.apsw_sqlite} (apsw), "
+            f"{self.stdlib_sqlite} (standard library), {self.node}; {self.at}"
         )
 
 
@@ -117,7 +118,7 @@ def machine() -> Machine:
         apsw_sqlite=apsw.sqlite_lib_version(),
         stdlib_sqlite=sqlite3.sqlite_version,
         node=_node(),
-        at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
 

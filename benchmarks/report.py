@@ -15,6 +15,9 @@ from typing import Any
 
 from benchmarks.machine import machine
 
+#: The sign behind a ratio.
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 @dataclass(frozen=True)
 class Aim:
@@ -33,7 +36,7 @@ class Aim:
     value: float
     limit: float
     at_most: bool = False
-    unit: str = "×"
+    unit: str = TIMES
 
     @property
     def reached(self) -> bool:
@@ -85,18 +88,29 @@ def question_of(docstring: str | None) -> str:
     return (docstring or "").strip().split("\n\n")[0].removeprefix("Question:").strip()
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table that also reads well as it is: columns padded, numbers to the right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """
+    A Markdown table that also reads well as it is.
+
+    Args:
+        head: The columns' names.
+        rows: The cells.
+        left: So many columns are words; the others are numbers and stand to the right.
+    """
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    first, *rest = widths
 
     def line(cells: Sequence[str]) -> str:
-        padded = [cells[0].ljust(first)]
-        padded += [cell.rjust(width) for cell, width in zip(cells[1:], rest, strict=True)]
+        padded = [
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
         return "| " + " | ".join(padded) + " |"
 
-    rule = "| " + "-" * first + " | " + " | ".join("-" * (w - 1) + ":" for w in rest) + " |"
-    return [line(head), rule, *(line(row) for row in rows)]
+    rules = [
+        "-" * width if place < left else "-" * (width - 1) + ":"
+        for place, width in enumerate(widths)
+    ]
+    return [line(head), line(rules), *(line(row) for row in rows)]
 
 
 def figure(value: float) -> str:
@@ -107,6 +121,11 @@ def figure(value: float) -> str:
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def times(ratio: float) -> str:
+    """A ratio as it is shown."""
+    return f"{ratio:.2f} {TIMES}"
 
 
 def progress(text: str) -> None:

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,13 +72,15 @@ def start(name: str) -> Iterator[Server]:
     starts = {FREEHOLD: _start_freehold, FASTAPI: _start_fastapi, HONO: _start_hono}
     folder = DATA_DIR / name.split()[0].lower()
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
     server = starts[name](folder)
     try:
         _wait(server, folder)
         yield server
     finally:
         _stop(server.process)
+        if server.socket_path:
+            shutil.rmtree(Path(server.socket_path).parent, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -107,7 +110,8 @@ def _start_freehold(folder: Path) -> Server:
     database = folder / "main.db"
     key = _prepare_freehold(folder, database)
     port = _free_port()
-    socket_path = str(folder / "freehold.sock")
+    # A folder of its own: the path of a socket is short, and only we may enter.
+    socket_path = str(Path(tempfile.mkdtemp(prefix="fh-bench-")) / "s.sock")
     command = _freehold_command(database, port, socket_path)
     return Server(
         FREEHOLD, _spawn(command, folder, _environment()), port,
@@ -137,9 +141,7 @@ def _prepare_freehold(folder: Path, database: Path) -> str:
     try:
         wanted = NewKey(name="bench", scopes=["Users.*"])
         opened.first.write(load_users)
-        minted = opened.first.write(
-            lambda db: create_key(db, wanted, pepper=opened.secrets.pepper)
-        )
+        minted = opened.first.write(lambda db: create_key(db, wanted, pepper=opened.secrets.pepper))
     finally:
         opened.close()
     return str(minted.key)

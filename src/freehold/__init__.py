@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         UpdatedAt,
         UpdatedAtMs,
         Was,
+        given,
     )
 
 __version__ = "0.1.0"
@@ -80,7 +81,7 @@ _ROOMS = {
     "freehold.schema": (
         "AUTO", "Check", "Column", "CreatedAt", "CreatedAtMs", "EpochMillis", "EpochSeconds",
         "ForeignKey", "Index", "Input", "Maybe", "Patch", "PrimaryKey", "Record", "References",
-        "Schema", "Struct", "Trigger", "Unique", "UpdatedAt", "UpdatedAtMs", "Was",
+        "Schema", "Struct", "Trigger", "Unique", "UpdatedAt", "UpdatedAtMs", "Was", "given",
     ),
     "msgspec": ("UNSET",),
 }  # fmt: skip
@@ -130,6 +131,7 @@ __all__ = [
     "Writer",
     "any_of",
     "delete",
+    "given",
     "method",
     "param",
     "raises",

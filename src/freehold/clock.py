@@ -36,7 +36,7 @@ class ManualClock:
     """A clock that stands still until it is moved; for tests and replays."""
 
     def __init__(self, wall_s: float = 1_800_000_000.0) -> None:
-        self._wall_ns = int(wall_s * 1e9)
+        self._wall_ns = round(wall_s * 1e9)
         self._monotonic_ns = 0
 
     def wall_ns(self) -> int:
@@ -46,11 +46,18 @@ class ManualClock:
         return self._monotonic_ns
 
     def advance(self, *, seconds: float) -> None:
-        """Let time pass on both clocks."""
-        step = int(seconds * 1e9)
+        """
+        Let time pass on both clocks.
+
+        Raises:
+            ValueError: It would go back; `jump` moves the wall clock alone.
+        """
+        if seconds < 0:
+            raise ValueError("time does not go back; jump() moves the wall clock alone")
+        step = round(seconds * 1e9)
         self._wall_ns += step
         self._monotonic_ns += step
 
     def jump(self, *, seconds: float) -> None:
         """Move the wall clock alone, as an operator or a time server does."""
-        self._wall_ns += int(seconds * 1e9)
+        self._wall_ns += round(seconds * 1e9)

@@ -15,6 +15,7 @@ Every error of Freehold, each with the code that travels.
     │   ├── AddressInUse            the port or the socket is taken
     │   ├── KeysMissing             sealed columns without the key that opens them
     │   └── StorageBroken           the disk refused, and recovery did too
+    ├── StoredValueBroken           a value in the database is not of its column's type
     └── CallError                   what a call can end with; the only ones that travel
         ├── InvalidArgument         invalid_argument    400
         ├── Unauthenticated         unauthenticated     401
@@ -128,6 +129,23 @@ class StorageBroken(StartError):
     """The disk refused a write, and recovery from it failed too."""
 
     exit_code = 74
+
+
+class StoredValueBroken(FreeholdError):
+    """
+    A value in the database is not of its column's type; another hand has written it.
+
+    A caller can do nothing about it, so on the wire it is `internal`. The text names table and
+    column and never shows the value.
+    """
+
+    def __init__(self, detail: str, *, table: str, column: str | None) -> None:
+        super().__init__(
+            detail,
+            hint="`freehold sql` shows the row; look who wrote to the table beside the data "
+            "layer, and put the value right in a migration.",
+        )
+        self.table, self.column = table, column
 
 
 class CallError(FreeholdError):

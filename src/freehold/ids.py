@@ -49,12 +49,13 @@ class IdStream:
     SHA-256 stream over the seed and a counter.
     """
 
-    __slots__ = ("_counter", "_now_ms", "_seed")
+    __slots__ = ("_counter", "_ids", "_now_ms", "_seed")
 
     def __init__(self, seed: bytes, now_ms: int) -> None:
         self._seed = seed
         self._now_ms = now_ms
         self._counter = 0
+        self._ids = 0
 
     def random_bytes(self, count: int) -> bytes:
         """The next `count` bytes of the stream."""
@@ -66,10 +67,17 @@ class IdStream:
         return out[:count]
 
     def new_id(self) -> str:
-        """A UUID version 7 (RFC 9562): it sorts by the call's time, so keys stay close together."""
-        tail = self.random_bytes(10)
-        raw = bytearray(self._now_ms.to_bytes(6, "big") + tail)
-        raw[6] = (raw[6] & 0x0F) | 0x70
+        """
+        A UUID version 7 (RFC 9562), later in order than all that the call drew before.
+
+        It sorts by the call's time, so keys stay close together; within the call by a counter
+        in the 12 bits behind the time, which carries into the time when it is full.
+        """
+        carry, number = divmod(self._ids, 4096)
+        self._ids += 1
+        raw = bytearray((self._now_ms + carry).to_bytes(6, "big"))
+        raw += (0x7000 | number).to_bytes(2, "big")
+        raw += self.random_bytes(8)
         raw[8] = (raw[8] & 0x3F) | 0x80
         text = raw.hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar, get_origin
 
 INT_MAX: Final = 2**53 - 1
 INT64_MAX: Final = 2**63 - 1
+
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
 
@@ -91,13 +95,22 @@ class Hashed:
     __slots__ = ("digest",)
 
     def __init__(self, digest: str) -> None:
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError("that is no digest; the hash of a raw token is Hashed.of(raw)")
         #: 64 hexadecimal characters.
         self.digest = digest
 
     @classmethod
     def of(cls, raw: str) -> Hashed:
-        """The hash of a raw token."""
-        return cls(hashlib.sha256(raw.encode()).hexdigest())
+        """The hash of a raw token; any text has one."""
+        return cls.stored(hashlib.sha256(raw.encode(errors="surrogatepass")).hexdigest())
+
+    @classmethod
+    def stored(cls, digest: str) -> Hashed:
+        """A digest as a row holds it, taken as it is."""
+        made = cls.__new__(cls)
+        made.digest = digest
+        return made
 
     def matches(self, raw: str) -> bool:
         """Whether this is the raw token's hash; takes the same time whatever the answer."""
@@ -143,7 +156,7 @@ def dec_hook(kind: Any, value: Any) -> Any:
 def _int64(value: Any) -> Int64:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError("expected an int64 as a decimal string")
-    if isinstance(value, str) and not (value.removeprefix("-").isdecimal() and len(value) <= 20):
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         raise ValueError("expected an int64 as a decimal string")
     if isinstance(value, int) and not -INT_MAX <= value <= INT_MAX:
         raise ValueError("an int64 past 2^53-1 travels as a decimal string")

@@ -401,6 +401,36 @@ def test_a_caller_that_goes_away_disturbs_nobody(unix: str) -> None:
     asyncio.run(story())
 
 
+def test_callers_that_gave_up_on_a_mute_server_leave_no_blockade(unix: str) -> None:
+    """What holds places in flight for longer than its time gives way to a new connection."""
+
+    async def story() -> None:
+        async with tiny(unix) as (server, place), Toy.connect(place, timeout_s=0.05) as dal:
+            most = frames.CALLS_IN_FLIGHT_MAX
+            held = [asyncio.ensure_future(dal.call("hold_query", value=n)) for n in range(most)]
+            await until(lambda: len(server.held) == most)
+            for call in held:
+                call.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+
+            patient = dal.with_options(timeout_s=5)
+            assert await patient.call("echo", value=1) == 1
+            assert server.opened == 2
+
+    asyncio.run(story())
+
+
+def test_an_address_that_cannot_even_be_looked_up_is_told() -> None:
+    """Whatever goes wrong on the way, the callers hear of it."""
+
+    async def story() -> None:
+        async with Toy.connect(f"http://{'x' * 70}:1") as dal:
+            with pytest.raises(Unavailable, match="no data layer at http://xxx"):
+                await dal.call("echo", value=1)
+
+    asyncio.run(story())
+
+
 def test_what_is_not_the_protocol_ends_the_connection(unix: str) -> None:
     """A query is asked once more before it is told; a mutation is unknown."""
 

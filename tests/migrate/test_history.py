@@ -120,7 +120,7 @@ def test_a_database_of_known_shape_can_be_adopted() -> None:
             "CREATE TABLE two (id TEXT PRIMARY KEY NOT NULL);"
             "CREATE TABLE one (id TEXT PRIMARY KEY NOT NULL); INSERT INTO one VALUES ('kept')"
         ).fetchall()
-        with pytest.raises(MigrationFailed, match="that of 0002_two: say so with"):
+        with pytest.raises(MigrationFailed, match="that of 0002_two: take it over"):
             apply(connection, [ONE, TWO, THREE], clock=ManualClock())
 
         adopted = adopt(connection, [ONE, TWO, THREE], clock=ManualClock())

@@ -5,13 +5,12 @@ What the tests of this room share: a served database, its whole content, and sch
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import apsw
 
-from freehold.drivers.sqlite.connection import Place, open_connection
 from freehold.migrate.files import Migration, parse
 from freehold.migrate.plan import plan_next
 from freehold.schema import (
@@ -29,12 +28,18 @@ from freehold.schema import (
 
 @contextmanager
 def opened(path: Path | None = None) -> Iterator[apsw.Connection]:
-    """A connection as the owner of a file has it; without a path, one in memory."""
-    connection = open_connection(Place(str(path) if path else None, "world"))
-    try:
+    """A connection set as the owner of a file sets it; without a path, one in memory."""
+    with closing(apsw.Connection(str(path) if path else ":memory:")) as connection:
+        connection.execute(
+            """
+            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY
+            """
+        ).fetchall()
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         yield connection
-    finally:
-        connection.close()
 
 
 def rows(connection: apsw.Connection, sql: str) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tests.server.toy import Toy, get, post, served
 
@@ -35,15 +36,7 @@ class Stages:
         return StreamingResponse(pieces(), media_type="text/plain")
 
     async def endless(self, _: Request) -> Response:
-        async def pieces() -> AsyncIterator[bytes]:
-            try:
-                while True:
-                    yield b"x" * 100_000
-                    await asyncio.sleep(0)
-            finally:
-                self.left += 1
-
-        return StreamingResponse(pieces())
+        return Endless(self)
 
     async def breaks(self, _: Request) -> Response:
         raise RuntimeError("secret text of a defect")
@@ -57,6 +50,24 @@ class Stages:
 
     async def bare(self, _: Request) -> Response:
         return Response(status_code=204)
+
+
+class Endless(Response):
+    """An answer that never ends by itself."""
+
+    def __init__(self, stages: Stages) -> None:
+        super().__init__()
+        self._stages = stages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                piece = {"type": "http.response.body", "body": b"x" * 100_000, "more_body": True}
+                await send(piece)
+                await asyncio.sleep(0)
+        finally:
+            self._stages.left += 1
 
 
 @pytest.fixture
@@ -85,17 +96,11 @@ def test_a_stream_arrives_piece_by_piece(toy: Toy, stages: Stages) -> None:
     """The first piece does not wait for the last one."""
     client = toy.client()
     client.send(get("/stream"))
-    received = b""
-    while b"first," not in received:
-        received += client.raw.recv(65536)
-    assert b"transfer-encoding: chunked" in received
-    assert b"second" not in received
+    assert b"transfer-encoding: chunked" in client.until(b"first,\r\n")
 
     toy.on_loop(stages.go_on.set)
-    while not received.endswith(b"0\r\n\r\n"):
-        received += client.raw.recv(65536)
 
-    assert received.endswith(b"7\r\nsecond,\r\n5\r\nthird\r\n0\r\n\r\n")
+    assert client.until(b"0\r\n\r\n") == b"7\r\nsecond,\r\n5\r\nthird\r\n0\r\n\r\n"
 
 
 def test_a_stream_on_a_connection_that_ends_is_marked_by_the_end(toy: Toy, stages: Stages) -> None:
@@ -121,9 +126,7 @@ def test_a_stream_waits_for_its_turn(toy: Toy, stages: Stages) -> None:
     toy.on_loop(toy.notes.release)
 
     assert client.answer().json == "released"
-    received = b""
-    while b"content-length: 1\r\nfreehold-seq: 0\r\n\r\n3" not in received:
-        received += client.raw.recv(65536)
+    received = client.until(b"content-length: 1\r\nfreehold-seq: 0\r\n\r\n3")
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
     assert received.index(b"third") < received.index(b"freehold-seq")
 
@@ -171,9 +174,7 @@ def test_an_answer_without_a_body_has_none(toy: Toy) -> None:
     client = toy.client()
     client.send(get("/bare") + post("Notes.echo", b"1"))
 
-    received = b""
-    while not received.endswith(b"\r\n\r\n1"):
-        received += client.raw.recv(65536)
+    received = client.until(b"\r\n\r\n1")
     assert received.startswith(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 

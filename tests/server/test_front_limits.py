@@ -48,6 +48,18 @@ def test_a_chunked_body_is_counted_as_it_comes() -> None:
         assert refused(toy, head + late).status == 413
 
 
+def test_what_stands_around_chunks_is_counted_too() -> None:
+    """A chunk's extension may be of any length in HTTP; here no longer than a body."""
+    head = post("Notes.echo", b"").replace(
+        b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n"
+    )
+    with served(limits={"body_bytes_max": 1000, "header_bytes_max": 1000}) as toy:
+        fine = b"1;" + b"x" * 900 + b"\r\n7\r\n0\r\n\r\n"
+        assert asked(toy, head + fine).json == 7
+
+        assert refused(toy, head + b"1;" + b"x" * 3000).status == 413
+
+
 def test_a_whole_megabyte_is_taken_by_default_and_a_refused_one_can_be_read_about(
     toy: Toy,
 ) -> None:

@@ -266,6 +266,13 @@ class Client:
         body, self._buffer = self._buffer[:length], self._buffer[length:]
         return HttpAnswer(status, headers, body)
 
+    def until(self, mark: bytes) -> bytes:
+        """All that comes, up to this mark."""
+        while mark not in self._buffer:
+            self._more()
+        found, _, self._buffer = self._buffer.partition(mark)
+        return found + mark
+
     def message(self) -> Any:
         """The next frame's message."""
         while not self._frames:

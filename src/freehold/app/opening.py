@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import apsw
 
@@ -19,13 +19,18 @@ from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.app.declaration import App, Database
 from freehold.app.secrets import Secrets, find_secrets
 from freehold.app.upgrade import UpgradeMode, bring_up_to_date
+from freehold.client import AsyncBinding
 from freehold.clock import Clock, SystemClock
+from freehold.db import IN_PROCESS, Caller
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import StartError, invariant
 from freehold.ids import Ids, SystemIds
 from freehold.rpc.contract import Contract, contract_of
-from freehold.rpc.dispatch import Dispatcher
+from freehold.rpc.dispatch import Dispatcher, Request
+from freehold.wire.codec import MSGPACK
 from freehold.wire.limits import Limits
+
+Binding = TypeVar("Binding", bound=AsyncBinding)
 
 #: Beside a database, unless said otherwise.
 DATA_FOLDER: Final = ".freehold"
@@ -117,6 +122,20 @@ class OpenApp:
         """Start the threads; `on_loop` is how they reach the event loop."""
         for database in self.databases.values():
             database.start(on_loop)
+
+    def bind(self, binding: type[Binding], *, caller: Caller = IN_PROCESS) -> Binding:
+        """
+        A generated client of this very process: the same methods, types and errors, no socket.
+
+        Args:
+            binding: The generated class; used on the event loop that `start` was given.
+            caller: Whom its calls are made for.
+        """
+
+        def request(**said: Any) -> Request:
+            return Request(codec=MSGPACK, caller=caller, **said)
+
+        return binding.in_process(self.dispatcher, request=request)
 
     def seed(self) -> list[str]:
         """Load the sample data of each database that has some; the names of those."""

@@ -47,6 +47,12 @@ def serve(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Let other machines in; put TLS in front.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="A name that callers use for it.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option("--allow-origin", help="An origin of web pages that call.")
+    ] = None,
     upgrade: Annotated[
         str, typer.Option("--upgrade", help="An old database: refuse it, or apply migrations.")
     ] = "refuse",
@@ -70,6 +76,8 @@ def serve(
             port=port,
             socket=socket,
             allow_remote=allow_remote,
+            hosts=tuple(allow_host or ()),
+            origins=tuple(allow_origin or ()),
             upgrade="apply" if upgrade == "apply" else "refuse",
             limits=tuple(limit or ()),
         ),

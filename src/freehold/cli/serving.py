@@ -42,6 +42,8 @@ class Serving:
         allow_remote: The host may be one that other machines reach.
         upgrade: What happens to an old database.
         limits: Changed limits, `name=value`.
+        hosts: Names beside the loopback ones that callers use for this server.
+        origins: Origins of web pages that may call.
     """
 
     folder: Path
@@ -52,6 +54,8 @@ class Serving:
     allow_remote: bool
     upgrade: UpgradeMode
     limits: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], None]) -> None:
@@ -157,6 +161,8 @@ def make_server(running: OpenApp, how: Serving) -> Server:
             port=how.port,
             unix_path=how.socket or running.options.folder / _SOCKET_NAME,
             allow_remote=how.allow_remote,
+            hosts=how.hosts,
+            origins=how.origins,
         ),
         limits=running.options.limits,
         clock=running.options.clock,

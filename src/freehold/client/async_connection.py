@@ -219,7 +219,8 @@ class Connection(asyncio.Protocol):
             return
         try:
             value = call.method.unpack(result)
-        except msgspec.DecodeError as error:
+        except Exception as error:
+            # Whatever is wrong with the answer or its type, the caller waits for an end.
             future.set_exception(call.method.unreadable(error))
         else:
             future.set_result(value)

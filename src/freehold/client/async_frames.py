@@ -140,7 +140,9 @@ class AsyncFrames:
                 await asyncio.sleep(backoff.wait_s(self._failures, self._ids))
                 try:
                     self._use(await self._dial())
-                except (OSError, CallError) as reason:
+                except Exception as reason:
+                    # Whatever it is (an address that cannot be resolved, a certificate), the
+                    # callers wait for an answer, and nobody awaits this task.
                     self._failures += 1
                     error = self._why_not(reason)
         finally:
@@ -264,11 +266,10 @@ class AsyncFrames:
         for connection in list(self._connections):
             late = False
             for call in connection.pending.values():
-                if call.future.done():
-                    continue
                 if call.deadline > now:
                     earliest = min(earliest, call.deadline)
                     continue
+                # Also when its caller has gone away: it holds a place in flight.
                 late = late or call.sent
                 call.fail(failures.time_is_up(call.method, call.timeout_s, sent=call.sent))
             if late:
@@ -294,6 +295,7 @@ class AsyncFrames:
             self._alarm, self._alarm_at = None, math.inf
         if self._dialling is not None:
             self._dialling.cancel()
+            await asyncio.wait([self._dialling])
         self._fail_waiting(failures.binding_is_closed(self.place))
         closed = [connection.closed for connection in self._connections]
         for connection in list(self._connections):

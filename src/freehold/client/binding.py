@@ -29,7 +29,7 @@ from freehold.wire.codec import JSON, MSGPACK
 
 T = TypeVar("T")
 
-#: How calls travel: `http` is for where only HTTP gets through; it costs ten times as much.
+#: How calls travel: `http` is for where only HTTP gets through; see there what it costs.
 TransportName = Literal["frames", "http", "http+msgpack"]
 
 
@@ -133,7 +133,8 @@ class AsyncBinding:
 
         Args:
             dispatcher: Runs the calls; in practice the server's own.
-            request: Makes its requests, with the caller they are made for.
+            request: Makes its requests, with the caller they are made for: a `partial` of
+                `rpc.dispatch.Request` with its codec (MessagePack) and caller filled in.
         """
         carrier = AsyncInProcess(
             dispatcher, request=request, contract=cls._contract, errors=cls._errors

@@ -1,8 +1,8 @@
 """
 The transports over plain HTTP, for where only HTTP gets through: one POST per call.
 
-httpx is loaded with this file and by nothing else of the client. What it costs is in the
-benchmarks: about ten times a call over frames. The wire is `POST /rpc/{Entrypoint}/{method}`,
+httpx is loaded with this file and by nothing else of the client. A call costs 15 to 200 times
+what it costs over frames, all of it in httpx. The wire is `POST /rpc/{Entrypoint}/{method}`,
 JSON or MessagePack, the commit sequence in `Freehold-Seq`.
 """
 
@@ -19,11 +19,17 @@ from freehold.client.frames import CLIENT
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes, with_retry_after
+from freehold.client.seen import Seen
 from freehold.errors import CallError, Internal, Unavailable
 from freehold.wire.codec import JSON, Codec
 
 T = TypeVar("T")
 
+#: httpx would keep 20 for 5 s: too few for 32 callers, who would open one for each call. The
+#: server closes what rests for 75 s, so the client goes first.
+_KEPT: Final = httpx.Limits(
+    max_connections=100, max_keepalive_connections=100, keepalive_expiry=60.0
+)
 _NO_ROOM: Final = (httpx.ConnectTimeout, httpx.PoolTimeout)
 #: What a proxy answers when the data layer behind it is gone, or did not answer it.
 _GATEWAY_STATUS: Final = (502, 503, 504)
@@ -36,8 +42,7 @@ class _Wire:
     def __init__(
         self, target: Target, *, contract: str | None, errors: ErrorTypes, codec: Codec
     ) -> None:
-        #: The highest commit that an answer told of; each query asks to see it.
-        self.seq = 0
+        self._seen = Seen()
         self._target = target
         self._errors = errors
         self._codec = codec
@@ -51,6 +56,11 @@ class _Wire:
             self._headers["Authorization"] = f"Bearer {target.key}"
         if contract is not None:
             self._headers["Freehold-Contract"] = contract
+
+    @property
+    def seq(self) -> int:
+        """The highest commit that an answer told of; each query asks to see it."""
+        return self._seen.seq
 
     @property
     def _place(self) -> str:
@@ -84,8 +94,8 @@ class _Wire:
 
     def _answer(self, method: Method[T], response: httpx.Response) -> T:
         seq = response.headers.get("Freehold-Seq", "")
-        if seq.isdecimal() and int(seq) > self.seq:
-            self.seq = int(seq)
+        if seq.isdecimal():
+            self._seen.saw(int(seq))
         if response.status_code != 200:
             raise self._refusal(method, response)
         read = method.from_json if self._codec is JSON else method.unpack
@@ -140,8 +150,9 @@ class AsyncHttp(_Wire):
         super().__init__(target, contract=contract, errors=errors, codec=codec)
         path = target.address.path
         self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=path) if path else None,
+            transport=httpx.AsyncHTTPTransport(uds=path, limits=_KEPT) if path else None,
             base_url=self._base_url,
+            limits=_KEPT,
             trust_env=self._may_use_proxy,
         )
 
@@ -179,8 +190,9 @@ class SyncHttp(_Wire):
         super().__init__(target, contract=contract, errors=errors, codec=codec)
         path = target.address.path
         self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=path) if path else None,
+            transport=httpx.HTTPTransport(uds=path, limits=_KEPT) if path else None,
             base_url=self._base_url,
+            limits=_KEPT,
             trust_env=self._may_use_proxy,
         )
 

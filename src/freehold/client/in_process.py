@@ -19,6 +19,7 @@ from freehold.client import failures
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
+from freehold.client.seen import Seen
 from freehold.errors import CallError, FreeholdError, problem
 from freehold.wire.codec import MSGPACK
 
@@ -87,13 +88,17 @@ class _Carrier:
         contract: str | None,
         errors: ErrorTypes,
     ) -> None:
-        #: The highest commit that an answer told of; each query asks to see it.
-        self.seq = 0
+        self._seen = Seen()
         self._dispatcher = dispatcher
         self._request = request
         self._contract = contract
         self._errors = errors
         self._is_closed = False
+
+    @property
+    def seq(self) -> int:
+        """The highest commit that an answer told of; each query asks to see it."""
+        return self._seen.seq
 
     def _make(
         self,
@@ -114,8 +119,7 @@ class _Carrier:
         )
 
     def _read(self, method: Method[T], answer: Answer) -> T:
-        if answer.seq > self.seq:
-            self.seq = answer.seq
+        self._seen.saw(answer.seq)
         if answer.error is not None:
             # By way of the problem, so that the consumer gets the client's class of it.
             raise self._errors.from_problem(problem(answer.error))

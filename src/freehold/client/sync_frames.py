@@ -25,6 +25,7 @@ from freehold.client.address import Target
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
+from freehold.client.seen import Seen
 from freehold.clock import SystemClock
 from freehold.errors import CallError, Unavailable
 from freehold.ids import SystemIds
@@ -128,8 +129,7 @@ class SyncFrames:
     """
 
     def __init__(self, target: Target, *, contract: str | None, errors: ErrorTypes) -> None:
-        #: The highest commit that an answer told of; each query asks to see it.
-        self.seq = 0
+        self._seen = Seen()
         self._target = target
         self._errors = errors
         self._hello = frames.pack_hello(target.key, contract)
@@ -152,7 +152,7 @@ class SyncFrames:
         tail = (
             method.packed
             + encode_args(method, args, MSGPACK)
-            + frames.pack_options(options.timeout_ms, self.seq if method.is_query else 0)
+            + frames.pack_options(options.timeout_ms, self._seen.seq if method.is_query else 0)
         )
         deadline_ns = self._now_ns() + int(options.patience_s * 1e9)
         line = self._resting_line() or self._open_line(deadline_ns)
@@ -207,8 +207,7 @@ class SyncFrames:
                 self._failures += 1
             raise
         self._rest(line)
-        if seq > self.seq:
-            self.seq = seq
+        self._seen.saw(seq)
         if status:
             raise self._errors.from_problem(frames.read_result(result))
         try:
@@ -338,6 +337,11 @@ class SyncFrames:
             link.close()
             raise
         return line
+
+    @property
+    def seq(self) -> int:
+        """The highest commit that an answer told of; each query asks to see it."""
+        return self._seen.seq
 
     @property
     def _place(self) -> str:

@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from freehold.db.rows import RowReader, row_reader, row_writer, wire_name
 from freehold.errors import InvalidArgument, StatementError
 from freehold.schema import Field, Record
 
 #: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
+_MANY_ROWS_MAX: Final = 100
 _MANY_PARAMETERS_MAX: Final = 8_000
+#: Keys of these kinds are handed over as they are: no check, no conversion.
+_SIMPLE_KEYS: Final = ("str", "int", "literal")
 
 
 class RecordPlan:
@@ -31,8 +36,7 @@ class RecordPlan:
     def __init__(self, record: type[Record], dialect: str) -> None:
         table = record.__table__
         self.record = record
-        # SQLAlchemy makes names a str of its own, which no codec knows.
-        self.table: str = str(table.name)
+        self.table: str = table.name
         self.fields: tuple[Field, ...] = record.__fields__
         self.by_name = {field.name: field for field in self.fields}
         by_column = {field.column: field for field in self.fields}
@@ -40,24 +44,28 @@ class RecordPlan:
         self.counted = next((f for f in self.key if f.is_automatic and not f.stamp), None)
         self._mark: Callable[[int], str] = _mark if dialect == "sqlite" else _numbered_mark
         self._columns = ", ".join(_quoted(field.column) for field in self.fields)
-        #: A key of one text or number is handed over as it is.
-        self.simple_key = len(self.key) == 1 and self.key[0].kind.name in ("str", "int", "literal")
-        self.one_column = len(self.fields) == 1
+        self.simple_key = len(self.key) == 1 and self.key[0].kind.name in _SIMPLE_KEYS
+        #: The key is the driver's value, and a row is more than one: `Link.row` can read it.
+        self.is_direct = self.simple_key and len(self.fields) > 1
         self.insert_fields = tuple(f for f in self.fields if f is not self.counted)
         self.values = row_writer(self.insert_fields)
+        self.all_values = row_writer(self.fields) if self.counted else self.values
         self.read: RowReader = row_reader(
             record,
             [(field.name, field.kind, field.column) for field in self.fields],
             table=self.table,
             key=[self.fields.index(field) for field in self.key],
         )
+        self.has_sealed = any(field.kind.is_sealed for field in self.fields)
+        #: A row given to an insert is not yet what a read would give.
+        self.is_rewritten = any(f.kind.name in ("sealed", "hashed") for f in self.fields)
         self.stamped = tuple(f for f in self.fields if f.stamp and f.is_automatic)
         self.restamped = tuple(f for f in self.fields if f.stamp and f.stamp.on_update)
         where = self._where(self.key, 1)
         name = _quoted(self.table)
         self.get_sql = f"SELECT {self._columns} FROM {name} WHERE {where}"
         self.delete_sql = f"DELETE FROM {name} WHERE {where}"
-        self.insert_sql = self._insert(1)
+        self.insert_sql = self._insert(self.insert_fields, 1)
         self._kept: dict[Any, str] = {}
 
     def key_values(self, key: Any) -> Sequence[Any]:
@@ -66,6 +74,7 @@ class RecordPlan:
 
         Raises:
             StatementError: A key of several columns was given as something else than a tuple.
+            InvalidArgument: A part is outside what its column can hold.
         """
         if self.simple_key:
             return (key,)
@@ -76,10 +85,13 @@ class RecordPlan:
                 f"the key of {self.record.__name__} is ({names}), not {len(parts)} value(s).",
                 hint="Give the values as a tuple, in that order.",
             )
-        return [
-            field.kind.write(part) if field.kind.write else part
-            for field, part in zip(self.key, parts, strict=True)
-        ]
+        values = []
+        for field, part in zip(self.key, parts, strict=True):
+            write = field.kind.compare
+            value = part if write is None or part is None else write(part)
+            # The place of a sealed value tells True from 1.
+            values.append(int(value) if isinstance(value, bool) else value)
+        return values
 
     def find_sql(self, names: tuple[str, ...]) -> str:
         """SELECT by equality of these fields, at most two rows (the second one is an error)."""
@@ -115,40 +127,80 @@ class RecordPlan:
         return found
 
     def put_sql(self, at: tuple[str, ...], keep: tuple[str, ...]) -> str:
-        """INSERT, or UPDATE of the row that has the same values in `at`; answers with the row."""
+        """
+        INSERT, or UPDATE of the row that has the same values in `at`; answers with the row.
+
+        Raises:
+            StatementError: Nothing makes `at` unique, or a name is no field.
+        """
         found = self._kept.get(("put", at, keep))
         if found is None:
-            spared = {field.name for field in self.key} | set(at) | set(keep)
+            target = [self.field(name) for name in at]
+            self._refuse_ambiguous(target)
+            kept = [self.field(name) for name in keep]
+            spared = {field.name for field in (*self.key, *target, *kept)}
+            changed = [
+                field
+                for field in self.insert_fields
+                if field.name not in spared
+                and not (field.stamp and field.is_automatic and not field.stamp.on_update)
+            ]
+            # With nothing to change, the row is set to itself: it is to be answered with.
             sets = ", ".join(
-                f"{_quoted(f.column)} = excluded.{_quoted(f.column)}"
-                for f in self.insert_fields
-                if f.name not in spared and not (f.stamp and not f.stamp.on_update)
+                f"{_quoted(f.column)} = excluded.{_quoted(f.column)}" for f in changed or target
             )
-            target = ", ".join(_quoted(self.field(name).column) for name in at)
+            columns = ", ".join(_quoted(field.column) for field in target)
             found = (
-                f"{self._insert(1)} ON CONFLICT ({target}) DO UPDATE SET {sets} "
+                f"{self.insert_sql} ON CONFLICT ({columns}) DO UPDATE SET {sets} "
                 f"RETURNING {self._columns}"
             )
             self._kept["put", at, keep] = found
         return found
 
-    def insert_many_sql(self, rows: int, *, ignore: bool) -> str:
-        """INSERT of that many rows; `ignore` leaves those whose key or unique value exists."""
-        found = self._kept.get(("many", rows, ignore))
+    def _refuse_ambiguous(self, target: Sequence[Field]) -> None:
+        names = sorted(field.column for field in target)
+        if sorted(field.column for field in self.key) == names:
+            return
+        constraints = self.record.__table__.constraints
+        for unique in (each for each in constraints if isinstance(each, sa.UniqueConstraint)):
+            if sorted(column.name for column in unique.columns) == names:
+                return
+        for index in self.record.__table__.indexes:
+            is_whole = index.dialect_options["sqlite"]["where"] is None
+            if index.unique and is_whole and sorted(c.name for c in index.columns) == names:
+                return
+        raise StatementError(
+            f"nothing makes {', '.join(field.name for field in target)} unique in {self.table}.",
+            hint="put(…, at=…) names the key, or the fields of a Unique(…) or a unique Index.",
+        )
+
+    def insert_many_sql(self, rows: int, *, ignore: bool, counted: bool = True) -> str:
+        """
+        INSERT of that many rows; `ignore` leaves those whose key or unique value exists.
+
+        Args:
+            rows: How many.
+            ignore: Say ON CONFLICT DO NOTHING.
+            counted: The engine counts the key up; else it is given.
+        """
+        place = ("many", rows, ignore, counted)
+        found = self._kept.get(place)
         if found is None:
-            found = self._insert(rows) + (" ON CONFLICT DO NOTHING" if ignore else "")
-            self._kept["many", rows, ignore] = found
+            fields = self.insert_fields if counted else self.fields
+            found = self._insert(fields, rows) + (" ON CONFLICT DO NOTHING" if ignore else "")
+            self._kept[place] = found
         return found
 
     @property
     def many_rows_max(self) -> int:
         """How many rows go into one INSERT."""
-        return max(1, min(100, _MANY_PARAMETERS_MAX // len(self.insert_fields)))
+        if not self.insert_fields:
+            return 1
+        return max(1, min(_MANY_ROWS_MAX, _MANY_PARAMETERS_MAX // len(self.fields)))
 
     def insert_counted_sql(self) -> str:
         """INSERT of a row whose key the engine counts up, answering with the key."""
-        invariant_key = self.key[0].column
-        return f"{self._insert(1)} RETURNING {_quoted(invariant_key)}"
+        return f"{self.insert_sql} RETURNING {_quoted(self.key[0].column)}"
 
     def field(self, name: str) -> Field:
         """
@@ -175,18 +227,24 @@ class RecordPlan:
         field = self.field(name)
         if field in self.key:
             raise InvalidArgument(
-                f"{name} is the key of {self.table} and does not change.", path=wire_name(name)
+                f"{name} is the key of {self.table} and does not change.",
+                hint="Leave it out; a row with another key is another row.",
+                path=wire_name(name),
             )
         return field
 
-    def _insert(self, rows: int) -> str:
-        columns = ", ".join(_quoted(field.column) for field in self.insert_fields)
-        width = len(self.insert_fields)
+    def _insert(self, fields: tuple[Field, ...], rows: int) -> str:
+        name = _quoted(self.table)
+        if not fields:
+            # The only column is counted up.
+            return f"INSERT INTO {name} DEFAULT VALUES"
+        columns = ", ".join(_quoted(field.column) for field in fields)
+        width = len(fields)
         groups = ", ".join(
             "(" + ", ".join(self._mark(row * width + n + 1) for n in range(width)) + ")"
             for row in range(rows)
         )
-        return f"INSERT INTO {_quoted(self.table)} ({columns}) VALUES {groups}"
+        return f"INSERT INTO {name} ({columns}) VALUES {groups}"
 
     def _where(self, fields: Sequence[Field], first: int) -> str:
         return " AND ".join(
@@ -205,7 +263,7 @@ class Plans(dict[type[Record], RecordPlan]):
     def __missing__(self, record: type[Record]) -> RecordPlan:
         if not hasattr(record, "__table__"):
             raise StatementError(
-                f"{getattr(record, '__name__', record)!r} is no record.",
+                f"{getattr(record, '__name__', None) or type(record).__name__} is no record.",
                 hint="Give a Record class, or a statement made with select(…).",
             )
         plan = self[record] = RecordPlan(record, self._dialect)

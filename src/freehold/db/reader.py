@@ -7,21 +7,26 @@ call. It is the same class over every driver; the driver hands it a `Link`.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from freehold.db.caller import Caller
+from freehold.db.compiled import Compiled
 from freehold.db.link import ConstraintViolation, Context, Link
-from freehold.db.pages import Keyset, Page, binding, read_cursor, write_cursor
-from freehold.db.plans import PLANS
-from freehold.db.rows import opened
-from freehold.db.statements import Compiled, Select, Statement
-from freehold.db.violations import explain
-from freehold.errors import InvalidArgument, NotFound, StatementError
+from freehold.db.pages import Page, binding, keyset_of, read_cursor, write_cursor
+from freehold.db.plans import PLANS, RecordPlan
+from freehold.db.rows import RowReader, wire_name
+from freehold.db.statements import Select, Statement
+from freehold.db.values import UNBINDABLE, opened, unbindable
+from freehold.db.violations import explain, shown
+from freehold.errors import CallError, InvalidArgument, NotFound, StatementError
 from freehold.scalars import Sealed
 from freehold.schema import Record
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
+
+#: No key was given; None is one that no row has.
+_NO_KEY: Final[Any] = object()
 
 
 class Reader:
@@ -62,41 +67,52 @@ class Reader:
             NotFound: There is none.
         """
         plan = self._plans[record]
-        if plan.simple_key and not plan.one_column:
-            row = self._link.row(plan.get_sql, (key,))
-            if row is not None:
-                return plan.read(row)  # type: ignore[no-any-return]
+        if plan.is_direct:
+            try:
+                row = self._link.row(plan.get_sql, (key,))
+            except UNBINDABLE as error:
+                raise _of_key(error, plan, (key,)) from None
         else:
-            rows = self._link.rows(plan.get_sql, plan.key_values(key))
-            if rows:
-                return plan.read(rows[0])  # type: ignore[no-any-return]
-        raise NotFound(f"there is no row {key!r} in {plan.table}.", data={"table": plan.table})
+            row = self._row(plan, key)
+        if row is None:
+            raise NotFound(
+                f"there is no row {shown(plan, key)} in {plan.table}.", data={"table": plan.table}
+            )
+        return plan.read(row)  # type: ignore[no-any-return]
 
-    def find(self, record: type[R], key: Any = None, /, **equals: Any) -> R | None:
+    def find(self, record: type[R], key: Any = _NO_KEY, /, **equals: Any) -> R | None:
         """
-        The row with that key, or the one whose fields equal these; None when there is none.
+        The row with that key, or whose fields equal these, or both; None when there is none.
 
         Raises:
             StatementError: More than one row fits; use `all` or `first` with an order.
         """
         plan = self._plans[record]
-        if equals:
-            names = tuple(equals)
-            values = []
-            for name in names:
-                write = plan.field(name).kind.write
-                value = equals[name]
-                if value is None:
-                    raise StatementError(f"find({name}=None) matches nothing in SQL.")
-                values.append(write(value) if write else value)
-            rows = self._link.rows(plan.find_sql(names), values)
-            if len(rows) > 1:
+        if not equals:
+            if key is _NO_KEY:
                 raise StatementError(
-                    f"more than one row of {plan.table} fits {', '.join(names)}.",
-                    hint="Use db.first(select(…).order_by(…)) to say which one.",
+                    "find needs a key, or fields and what they equal.",
+                    hint="db.find(User, id), db.find(User, email=email)",
                 )
-        else:
-            rows = self._link.rows(plan.get_sql, plan.key_values(key))
+            row = self._row(plan, key)
+            return None if row is None else plan.read(row)
+        keys = () if key is _NO_KEY else plan.key_values(key)
+        key_names = () if key is _NO_KEY else tuple(field.name for field in plan.key)
+        names = (*key_names, *equals)
+        if len(set(names)) != len(names):
+            raise StatementError(f"the key of {plan.table} is given twice.",
+                                 hint="Give it as key or by name.")  # fmt: skip
+        values = [*keys, *(_equal(plan, name, value) for name, value in equals.items())]
+        try:
+            rows = self._link.rows(plan.find_sql(names), values)
+        except UNBINDABLE as error:
+            named = zip(names, values, strict=True)
+            raise unbindable(error, named, table=plan.table) from None
+        if len(rows) > 1:
+            raise StatementError(
+                f"more than one row of {plan.table} fits {', '.join(names)}.",
+                hint="Use db.first(select(…).order_by(…)) to say which one.",
+            )
         return plan.read(rows[0]) if rows else None
 
     @overload
@@ -106,25 +122,28 @@ class Reader:
     def all(self, what: Any, /, **params: Any) -> list[Any]:
         """Every row of a statement in its order, or of a record by key."""
         if isinstance(what, Statement):
-            compiled = self._compiled(what, params)
-            rows = self._rows(compiled, params)
-            read = compiled.read
-            if read is None:
-                raise StatementError("the statement gives no rows.", hint="Use db.execute.")
-            return [read(row) for row in rows]
+            compiled = what.compiled(self._context.dialect, params)
+            read = _reader(compiled)
+            return [read(row) for row in self._rows(what, compiled, params)]
         plan = self._plans[what]
+        if params:
+            raise StatementError(
+                f"db.all({what.__name__}) gives every row and takes no {next(iter(params))!r}.",
+                hint=f"Use db.all(select({what.__name__}).where(…)).",
+            )
         return [plan.read(row) for row in self._link.rows(plan.all_sql(), ())]
 
     def first(self, what: Statement[T], /, **params: Any) -> T | None:
         """The first row of a statement, or None when it has none."""
-        compiled = self._compiled(what, params)
-        if compiled.read is None:
-            raise StatementError("the statement gives no rows.", hint="Use db.execute.")
-        rows = self._rows(compiled, params)
-        return compiled.read(rows[0]) if rows else None
+        if not isinstance(what, Statement):
+            raise StatementError("first needs a statement.", hint="db.first(select(Record))")
+        compiled = what.first_compiled(self._context.dialect, params)
+        read = _reader(compiled)
+        rows = self._rows(what, compiled, params)
+        return read(rows[0]) if rows else None
 
     def scalar(self, what: Statement[T], /, **params: Any) -> T | None:
-        """The first column of the first row, or None when there is no row."""
+        """The value of a statement's first row, or None when there is no row."""
         return self.first(what, **params)
 
     def page(
@@ -144,27 +163,28 @@ class Reader:
         """
         if not 1 <= limit <= self._context.page_rows_max:
             raise InvalidArgument(
-                f"limit {limit} is not between 1 and {self._context.page_rows_max}.", path="limit"
+                f"limit {limit} is not between 1 and {self._context.page_rows_max}.",
+                hint="Ask for the next page with the cursor.",
+                path="limit",
             )
-        dialect = self._context.dialect
-        variant = what.variant(params)
-        keyset = Keyset(what, variant)
-        base = what.compiled_as((dialect, variant, "page"), lambda _: keyset.core(None), variant)
-        who = f"{self.caller.key_id}/{self.caller.user or ''}"
-        bound_to = binding(base.sql, params, who)
-        compiled, given = base, {**params, "_page_rows": limit + 1}
+        if not isinstance(what, Select):
+            raise StatementError("page needs a statement that reads.", hint="Use select(Record).")
+        keyset = keyset_of(what, what.variant(params), self._context.dialect)
+        bound_to = binding(keyset.first.sql, params, self.caller)
+        compiled, own = keyset.first, {"_page_rows": limit + 1}
         if cursor is not None:
-            after = read_cursor(self._context, bound_to, cursor, len(keyset.columns))
-            nulls = tuple(value is None for value in after)
-            place = (dialect, variant, nulls)
-            compiled = what.compiled_as(place, lambda _: keyset.core(nulls), variant)
-            given |= {f"_after_{n}": value for n, value in enumerate(after) if value is not None}
-        rows = self._link.rows(compiled.sql, compiled.values(given, raw="_after_"))
-        read = compiled.read
-        if read is None:
-            raise StatementError("the statement gives no rows.")
+            after = read_cursor(self._context, bound_to, cursor, width=len(keyset.parts))
+            compiled = keyset.after(after)
+            own |= {f"_after_{number}": value for number, value in enumerate(after)}
+        rows = self._rows(what, compiled, params, own)
+        read = _reader(compiled)
         more = len(rows) > limit
         last = [rows[limit - 1][place] for place in keyset.positions] if more else []
+        if more and last == [rows[limit][place] for place in keyset.positions]:
+            raise StatementError(
+                "the order of the page does not tell its rows apart.",
+                hint="End it with the key of the record that gives the rows.",
+            )
         return Page(
             items=[read(row) for row in rows[:limit]],
             next_cursor=write_cursor(self._context, bound_to, last) if more else None,
@@ -176,26 +196,68 @@ class Reader:
 
         Raises:
             KeysMissing: The column key is not at hand.
-            CallError: The value was altered, or belongs to another row.
+            SealError: The value was altered, or belongs to another row.
         """
         return opened(self._context, sealed)  # type: ignore[no-any-return]
 
-    def _compiled(self, what: Statement[Any], params: dict[str, Any]) -> Compiled:
-        return what.compiled(self._context.dialect, params)
-
-    def _rows(self, compiled: Compiled, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        if len(params) != len(compiled.names):
-            _refuse_unknown(compiled, params)
+    def _row(self, plan: RecordPlan, key: Any) -> tuple[Any, ...] | None:
+        """The row of that key as the driver has it."""
+        values = plan.key_values(key)
         try:
-            return self._link.rows(compiled.sql, compiled.values(params))
+            rows = self._link.rows(plan.get_sql, values)
+        except UNBINDABLE as error:
+            raise _of_key(error, plan, values) from None
+        return rows[0] if rows else None
+
+    def _rows(
+        self,
+        what: Statement[Any],
+        compiled: Compiled,
+        params: dict[str, Any],
+        own: dict[str, Any] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        if len(params) != len(compiled.names):
+            compiled.refuse_unknown(params)
+        given = params
+        if compiled.own:
+            given = {**params, "_now_s": self.now, "_now_ms": self.now_ms, **(own or {})}
+        try:
+            return self._link.rows(compiled.sql, compiled.values(given))
         except ConstraintViolation as violation:
-            raise explain(violation, self._link, self._context) from None
+            raise self._explained(violation, what) from None
+        except UNBINDABLE as error:
+            raise unbindable(error, compiled.named_values(given), table="the database") from None
+
+    def _explained(self, violation: ConstraintViolation, what: Statement[Any]) -> CallError:
+        record = what.record or self._context.records.get(what.table_name)
+        return explain(violation, self._link, self._context, record=record)
 
 
-def _refuse_unknown(compiled: Compiled, params: dict[str, Any]) -> None:
-    unknown = sorted(set(params) - compiled.names)
-    if unknown:
+def _reader(compiled: Compiled) -> RowReader:
+    if compiled.read is None:
+        raise StatementError("the statement gives no rows.", hint="Use db.execute.")
+    return compiled.read
+
+
+def _equal(plan: RecordPlan, name: str, value: Any) -> Any:
+    """A value that a field is to equal, as the driver takes it."""
+    kind = plan.field(name).kind
+    if value is None:
         raise StatementError(
-            f"the statement has no parameter {unknown[0]!r}.",
-            hint=f"It takes {', '.join(sorted(compiled.names)) or 'none'}.",
+            f"find({name}=None) matches nothing in SQL.",
+            hint=f"Use db.first(select(…).where({plan.record.__name__}.c.{name}.is_(None))).",
         )
+    if kind.is_sealed:
+        raise StatementError(f"{name} is sealed and equals nothing.",
+                             hint="Keep a Hashed column beside it.")  # fmt: skip
+    try:
+        return value if kind.compare is None else kind.compare(value)
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            f"{name}: {error.detail}", hint=error.hint, path=wire_name(name)
+        ) from None
+
+
+def _of_key(error: Exception, plan: RecordPlan, values: Any) -> Exception:
+    named = zip((field.name for field in plan.key), values, strict=True)
+    return unbindable(error, named, table=plan.table)

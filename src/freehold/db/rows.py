@@ -10,34 +10,37 @@ checked to be identifiers, and numbers; never a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from freehold.crypto import Place, open_sealed, seal
-from freehold.db.link import Context
-from freehold.errors import InvalidArgument, KeysMissing, invariant
-from freehold.scalars import Sealed
+import msgspec
+
+from freehold.errors import StoredValueBroken, invariant
+from freehold.scalars import INT_MAX, Sealed
 from freehold.schema import Field, Kind
 
 RowReader = Callable[[tuple[Any, ...]], Any]
+#: (field, how it is stored, column) of one column of a row.
+Column = tuple[str, Kind | None, str]
 
 
-def row_reader(shape: type, columns: Sequence[tuple[str, Kind | None, str]], *,
-               table: str = "", key: Sequence[int] = ()) -> RowReader:  # fmt: skip
+def row_reader(
+    shape: type, columns: Sequence[Column], *, table: str = "", key: Sequence[int] = ()
+) -> RowReader:
     """
     A function that makes one object of one row.
 
     Args:
         shape: The struct to make.
         columns: For each column of the row, the field it fills, how it is stored, its name.
-        table: The record's table, for the place of sealed values.
-        key: Which columns are the key, for the same.
+        table: The record's table, for the place of sealed values and for messages.
+        key: Which columns are the key, for the place of sealed values.
     """
     scope: dict[str, Any] = {"shape": shape, "stored": Sealed.stored}
     names = [f"c{number}" for number in range(len(columns))]
     arguments = []
     for name, (field, kind, column) in zip(names, columns, strict=True):
         invariant(field.isidentifier(), f"{field!r} is no identifier")
-        arguments.append(f"{field}={_reading(name, kind, scope, (table, column), key)}")
+        arguments.append(f"{field}={_reading(name, kind, scope, at=(table, column), key=key)}")
     lines = [
         "def read(row):",
         f"    {', '.join(names)}, = row",
@@ -47,8 +50,23 @@ def row_reader(shape: type, columns: Sequence[tuple[str, Kind | None, str]], *,
     return read
 
 
+def value_reader(kind: Kind | None, column: str) -> RowReader:
+    """A function that makes one value of a row of one column."""
+    if kind is None or kind.read is None:
+        return _first_column
+    scope: dict[str, Any] = {}
+    reading = _reading("c0", kind, scope, at=("", column), key=())
+    read: RowReader = _define("read", ["def read(row):", "    c0, = row", f"    return {reading}"],
+                              scope)  # fmt: skip
+    return read
+
+
+def _first_column(row: tuple[Any, ...]) -> Any:
+    return row[0]
+
+
 def _reading(
-    name: str, kind: Kind | None, scope: dict[str, Any], at: tuple[str, str], key: Sequence[int]
+    name: str, kind: Kind | None, scope: dict[str, Any], *, at: tuple[str, str], key: Sequence[int]
 ) -> str:
     """The expression that reads one column."""
     if kind is None:
@@ -60,13 +78,31 @@ def _reading(
         return f"None if {name} is None else stored({name}, (*{place}, ({keys},)))"
     if kind.read is None:
         return name
-    if kind.read is bool:
+    if kind.name == "bool":
         return f"{name} if {name} is None else {name} != 0"
     reader = f"read_{name}"
-    scope[reader] = kind.read
+    scope[reader] = _document_reader(kind.read, at) if kind.name == "json" else kind.read
     return f"None if {name} is None else {reader}({name})"
 
 
+def _document_reader(read: Callable[[Any], Any], at: tuple[str, str]) -> Callable[[Any], Any]:
+    table, column = at
+
+    def read_document(text: Any) -> Any:
+        try:
+            return read(text)
+        except (msgspec.DecodeError, RecursionError, TypeError) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+        raise StoredValueBroken(
+            f"{'.'.join(filter(None, at))} holds text that does not fit its type: {reason}.",
+            table=table,
+            column=column,
+        )
+
+    return read_document
+
+
+#: From a row, and a function that seals (field, value), to the values of its fields.
 RowWriter = Callable[[Any, Callable[[Field, Any], Any]], list[Any]]
 
 
@@ -74,20 +110,30 @@ def row_writer(fields: Sequence[Field]) -> RowWriter:
     """
     A function that makes a list of stored values of one record.
 
-    Its second argument writes the values that need more than a look: checks, JSON, hashes.
+    It raises what a kind's `write` raises, without a field's name: which one it was is
+    looked for only then, see `Writer`.
     """
     scope: dict[str, Any] = {}
     parts = []
     for number, field in enumerate(fields):
         invariant(field.name.isidentifier(), f"{field.name!r} is no identifier")
-        if field.kind.write is None and not field.kind.is_sealed:
-            parts.append(f"row.{field.name}")
-        else:
+        value = f"row.{field.name}"
+        if field.kind.is_sealed:
             scope[f"f{number}"] = field
-            parts.append(f"write(f{number}, row.{field.name})")
-    lines = ["def values(row, write):", f"    return [{', '.join(parts)}]"]
+            parts.append(f"None if (v := {value}) is None else seal(f{number}, v)")
+        elif field.kind.write is None:
+            parts.append(value)
+        else:
+            scope[f"w{number}"] = field.kind.write
+            is_good = _GOOD.get(field.kind.name, "False")
+            parts.append(f"v if (v := {value}) is None or {is_good} else w{number}(v)")
+    lines = ["def values(row, seal):", f"    return [{', '.join(f'({p})' for p in parts)}]"]
     values: RowWriter = _define("values", lines, scope)
     return values
+
+
+#: What `write` looks at first, here without a call: most values are good as they are.
+_GOOD: Final = {"str": "'\\0' not in v", "int": f"-{INT_MAX} <= v <= {INT_MAX}"}
 
 
 def _define(name: str, lines: list[str], scope: dict[str, Any]) -> Any:
@@ -96,59 +142,8 @@ def _define(name: str, lines: list[str], scope: dict[str, Any]) -> Any:
     return scope[name]
 
 
-def stored_value(context: Context, field: Field, value: Any, place: Callable[[], Place]) -> Any:
-    """
-    A field's value as the driver takes it.
-
-    Raises:
-        InvalidArgument: The value is outside what its type allows; `path` names the field.
-    """
-    if value is None:
-        return None
-    kind = field.kind
-    if kind.is_sealed:
-        return _sealed(context, value, place())
-    if kind.write is None:
-        return value
-    try:
-        return kind.write(value)
-    except InvalidArgument as error:
-        raise InvalidArgument(
-            f"{field.name}: {error.detail}", hint=error.hint, path=wire_name(field.name)
-        ) from None
-
-
-def _sealed(context: Context, value: Any, place: Place) -> str:
-    if isinstance(value, str):
-        value = Sealed.of(value)
-    if value.ciphertext is not None:
-        here = (place.table, place.column, place.key)
-        if value.place == here:
-            return str(value.ciphertext)
-        value = Sealed.of(opened(context, value))
-    return seal(_ring(context), value.plain(), place)
-
-
-def opened(context: Context, value: Sealed[Any]) -> Any:
-    """The plain text of a sealed value."""
-    if value.ciphertext is None or value.place is None:
-        return value.plain()
-    table, column, key = value.place
-    return open_sealed(
-        _ring(context), value.ciphertext, Place(context.database, table, column, key)
-    )
-
-
-def _ring(context: Context) -> Any:
-    if context.ring is None:
-        raise KeysMissing(
-            f"the database {context.database!r} has sealed columns and no column key was given.",
-            hint="Name the secrets file with FREEHOLD_SECRETS_FILE, or set FREEHOLD_COLUMN_KEYS.",
-        )
-    return context.ring
-
-
 def wire_name(name: str) -> str:
-    """`user_id` as it is called on the wire: `userId`."""
-    head, *tail = name.split("_")
-    return head + "".join(part[:1].upper() + part[1:] for part in tail)
+    """`user_id` as it is called on the wire: `userId`; letter for letter what msgspec makes."""
+    bare = name.lstrip("_")
+    head, *tail = bare.split("_")
+    return name[: len(name) - len(bare)] + head + "".join(part.title() for part in tail)

@@ -2,8 +2,8 @@
 Statements: SQLAlchemy Core, said once at module level, compiled once for each dialect.
 
 SQLAlchemy writes the SQL and is then out of the way: what runs is a string with its
-parameters, handed to the driver. Compiling costs a hundred times a point read, running the
-compiled string costs nothing extra.
+parameters, handed to the driver (`compiled`). Compiling costs a hundred times a point read,
+running the compiled string costs nothing extra.
 
     _RECENT = (
         select(Idea)
@@ -17,17 +17,18 @@ compiled string costs nothing extra.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import visitors
 
-from freehold.db.rows import RowReader, row_reader
-from freehold.errors import StatementError
-from freehold.schema import Kind, Record, Stored
+from freehold.db.compiled import OWN_PREFIX, Compiled
+from freehold.db.rows import RowReader
+from freehold.db.shapes import reader_of
+from freehold.errors import InvalidArgument, StatementError
+from freehold.schema import Field, Kind, Record, Stored, Written
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -37,7 +38,17 @@ Variant = tuple[Any, ...]
 
 
 def param(name: str) -> Any:
-    """A value that is given when the statement runs."""
+    """
+    A value that is given when the statement runs.
+
+    Raises:
+        StatementError: The name could not be a keyword argument.
+    """
+    if not name.isidentifier() or name.startswith(OWN_PREFIX):
+        raise StatementError(
+            f"{name!r} cannot be the name of a parameter.",
+            hint="It becomes a keyword argument: use letters, digits and underscores.",
+        )
     return sa.bindparam(name, required=True)
 
 
@@ -45,93 +56,50 @@ def any_of(column: Any, values: Any) -> Any:
     """
     The column has one of the values of a list parameter, however many they are.
 
-    The list travels as one JSON text, so the SQL stays one string.
+    The list travels as one JSON text, so the SQL stays one string. An empty list fits no row.
+
+    Raises:
+        StatementError: The column's values do not travel as JSON.
     """
-    each = sa.func.json_each(sa.type_coerce(values, _JSON_LIST)).table_valued("value")
+    kind: Kind | None = getattr(column.type, "kind", None)
+    if kind is not None and kind.name in ("bytes", "json", "sealed"):
+        raise StatementError(
+            f"any_of cannot compare a {kind.name} column.", hint="Compare it with == one by one."
+        )
+    each = sa.func.json_each(sa.type_coerce(values, _ListOf(kind))).table_valued("value")
     return column.in_(sa.select(each.c.value))
 
 
-class _JsonList(sa.types.TypeDecorator[Any]):
+class _ListOf(sa.types.TypeDecorator[Any]):
+    """The type of a list parameter: JSON text of values as the column stores them."""
+
     impl = sa.Text
     cache_ok = True
-    kind = Kind("json", sa.Text(), write=lambda value: msgspec.json.encode(list(value)).decode())
+
+    def __init__(self, element: Kind | None = None) -> None:
+        super().__init__()
+        write = element.compare if element is not None else None
+
+        def write_list(values: Any) -> str:
+            if isinstance(values, str):
+                raise StatementError("any_of takes a list and was given one text.")
+            written = list(values) if write is None else [write(value) for value in values]
+            try:
+                return msgspec.json.encode(written).decode()
+            except UnicodeEncodeError:
+                raise InvalidArgument("a text in it holds a lone surrogate.") from None
+
+        self.kind = Kind("list", sa.Text(), "text", write=write_list, compare=write_list)
 
 
-_JSON_LIST = _JsonList()
+def _write_limit(rows: int) -> int:
+    if rows < 0:
+        raise InvalidArgument(f"{rows} rows are none that can be asked for.")
+    return rows
 
 
-class Compiled:
-    """
-    One text for one dialect: the SQL, its parameters in order, and what reads its rows.
-    """
-
-    def __init__(self, core: Any, dialect: str, read: RowReader | None) -> None:
-        made: Any = core.compile(dialect=_POSITIONAL[dialect])
-        self.sql = str(made)
-        self.read = read
-        order: list[str] = list(made.positiontup or ())
-        self._slots = [_slot(made.binds[name]) for name in order]
-        self.names = frozenset(name for name, _, _ in self._slots if name is not None)
-        #: Nothing but given values, as they are: one comprehension and done.
-        plain = all(name is not None and write is None for name, _, write in self._slots)
-        self._plain = [name for name, _, _ in self._slots if name is not None] if plain else None
-        self.one_column = _width(core) == 1
-
-    def values(self, given: dict[str, Any], *, raw: str = "") -> list[Any]:
-        """
-        The given parameters in the order of the SQL.
-
-        Args:
-            given: By name.
-            raw: Parameters whose name begins so are stored values already.
-
-        Raises:
-            StatementError: One is missing, or one is not the statement's.
-        """
-        try:
-            if self._plain is not None:
-                return [given[name] for name in self._plain]
-            return [
-                fixed
-                if name is None
-                else given[name]
-                if raw and name.startswith(raw)
-                else _written(given[name], write)
-                for name, fixed, write in self._slots
-            ]
-        except KeyError as missing:
-            raise StatementError(
-                f"the statement needs the parameter {missing.args[0]!r}.",
-                hint=f"It takes {', '.join(sorted(self.names))}.",
-            ) from None
-
-
-def _written(value: Any, write: Callable[[Any], Any] | None) -> Any:
-    return value if write is None or value is None else write(value)
-
-
-def _slot(bind: Any) -> tuple[str | None, Any, Callable[[Any], Any] | None]:
-    """(parameter or None, fixed value, what writes it) for one place in the SQL."""
-    kind = getattr(bind.type, "kind", None)
-    write = None
-    if kind is not None:
-        if kind.is_sealed:
-            raise StatementError(
-                "a sealed column cannot be set or compared in a statement.",
-                hint="Use db.insert and db.update, which know the row it belongs to.",
-            )
-        write = kind.write
-    if bind.required:
-        return bind.key, None, write
-    fixed = bind.effective_value
-    return None, _written(fixed, write), None
-
-
-def _width(core: Any) -> int:
-    columns: Any = getattr(core, "selected_columns", None)
-    if columns is None:
-        columns = getattr(core, "_returning", ())
-    return len(list(columns))
+#: SQLite takes a negative limit for none at all.
+_LIMIT: Final = Kind("limit", sa.BigInteger(), "integer", write=_write_limit, compare=_write_limit)
 
 
 class Statement(Generic[T]):
@@ -143,6 +111,9 @@ class Statement(Generic[T]):
         into: A record, a struct whose fields are the selected columns, or a scalar type.
     """
 
+    #: Whether every value is checked as one that is written, see `Compiled`.
+    _is_strict = True
+
     def __init__(self, core: Any, into: type[T]) -> None:
         self._core = core
         self._into = into
@@ -150,6 +121,8 @@ class Statement(Generic[T]):
         self._orders: dict[str, tuple[Any, ...]] = {}
         self._compiled: dict[Any, Compiled] = {}
         self._reader: RowReader | None = None
+        #: What else is made once for each variant; pages keep their orders here.
+        self.kept: dict[Any, Any] = {}
 
     @property
     def core(self) -> Any:
@@ -166,6 +139,17 @@ class Statement(Generic[T]):
         """Its text depends on the parameters given."""
         return bool(self._optional or self._orders)
 
+    @property
+    def record(self) -> type[Record] | None:
+        """The record that it changes, None when it reads or when that is not known."""
+        return None
+
+    @property
+    def table_name(self) -> str:
+        """The table that it changes, empty when it reads."""
+        table = self._core.table if isinstance(self._core, sa.UpdateBase) else None
+        return str(getattr(table, "name", ""))
+
     def variant(self, given: dict[str, Any]) -> Variant:
         """
         Which clauses and which order this call asks for; takes what decides it out of `given`.
@@ -181,7 +165,8 @@ class Statement(Generic[T]):
             )
         parts: list[str] = []
         for name, _ in self._optional:
-            if given.get(name, UNSET) in (UNSET, None):
+            value = given.get(name, UNSET)
+            if value is UNSET or value is None:
                 given.pop(name, None)
             else:
                 parts.append(name)
@@ -200,7 +185,14 @@ class Statement(Generic[T]):
     def compiled(self, dialect: str, given: dict[str, Any]) -> Compiled:
         """The text for these parameters, made at its first use."""
         variant = self.variant(given) if self.is_dynamic else ()
-        return self.compiled_as((dialect, variant), self.variant_core, variant)
+        found = self._compiled.get((dialect, variant))
+        if found is None:
+            found = self.compiled_as((dialect, variant), self.variant_core, variant)
+        return found
+
+    def first_compiled(self, dialect: str, given: dict[str, Any]) -> Compiled:
+        """The same for a caller that wants the first row only."""
+        return self.compiled(dialect, given)
 
     def compiled_as(
         self, place: Any, build: Callable[[Variant], Any], variant: Variant
@@ -208,9 +200,14 @@ class Statement(Generic[T]):
         """The text kept under `place`, made of `build(variant)` when it is first asked for."""
         found = self._compiled.get(place)
         if found is None:
+            core = build(variant)
             if self._reader is None:
-                self._reader = _reader_of(self._core, self._into)
-            found = Compiled(build(variant), place[0], self._reader)
+                self._reader = reader_of(core, self._into)
+            is_strict = self._is_strict and isinstance(core, sa.UpdateBase)
+            found = Compiled(core, place[0], self._reader, is_strict=is_strict)
+            if self._orders and "order" in found.names:
+                raise StatementError("the statement has orders and a parameter 'order'.",
+                                     hint="Call the parameter otherwise.")  # fmt: skip
             self._compiled[place] = found
         return found
 
@@ -233,10 +230,18 @@ class Select(Statement[T]):
         Clauses that take part only when their parameter is given: not UNSET, not None.
 
         Raises:
-            StatementError: A clause has not exactly one parameter.
+            StatementError: A clause has not exactly one parameter, or one that is taken.
         """
         other = self._with(self._core)
         other._optional += tuple((_parameter_of(clause), clause) for clause in clauses)
+        names = [name for name, _ in other._optional]
+        always = _parameters_of(self._core)
+        for name in names:
+            if names.count(name) > 1 or name in always:
+                raise StatementError(
+                    f"the parameter {name!r} already stands in the statement.",
+                    hint="Give each clause of where_given a parameter of its own.",
+                )
         return other
 
     def order_by(self, *columns: Any) -> Self:
@@ -244,13 +249,33 @@ class Select(Statement[T]):
         return self._with(self._core.order_by(*columns))
 
     def orders(self, **choices: tuple[Any, ...]) -> Self:
-        """Orders by name: `db.all(stmt, order="newest")`; the first one when none is given."""
+        """
+        Orders by name: `db.all(stmt, order="newest")`; the first one when none is given.
+
+        Raises:
+            StatementError: A choice is no tuple of columns.
+        """
+        said: dict[str, Any] = choices
+        for name, columns in said.items():
+            if not isinstance(columns, tuple) or not columns:
+                raise StatementError(f"the order {name!r} is no tuple of columns.",
+                                     hint=f"{name}=(Record.c.created_at.desc(),)")  # fmt: skip
         other = self._with(self._core)
         other._orders = {**self._orders, **choices}
         return other
 
     def limit(self, rows: Any) -> Self:
-        """At most so many rows: a number or a `param`."""
+        """
+        At most so many rows: a number or a `param`.
+
+        Raises:
+            StatementError: The number is negative.
+        """
+        if isinstance(rows, sa.BindParameter):
+            rows = sa.bindparam(rows.key, required=True, type_=Stored(_LIMIT))
+        elif isinstance(rows, int) and rows < 0:
+            raise StatementError(f"limit({rows}) asks for no number of rows.",
+                                 hint="Give 0 or more.")  # fmt: skip
         return self._with(self._core.limit(rows))
 
     def join(self, record: type[Record], on: Any, *, outer: bool = False) -> Self:
@@ -261,41 +286,100 @@ class Select(Statement[T]):
         """One row for each value of the columns."""
         return self._with(self._core.group_by(*columns))
 
+    def first_compiled(self, dialect: str, given: dict[str, Any]) -> Compiled:
+        """The same with LIMIT 1, unless the author has set a limit."""
+        if self._core._limit_clause is not None or self._core._fetch_clause is not None:
+            return self.compiled(dialect, given)
+        variant = self.variant(given) if self.is_dynamic else ()
+        return self.compiled_as((dialect, variant, "first"), self._first_core, variant)
+
+    def _first_core(self, variant: Variant) -> Any:
+        return self.variant_core(variant).limit(sa.literal_column("1"))
+
 
 class Change(Statement[int]):
     """A statement that changes rows; `db.execute` answers how many."""
 
-    record: type[Record]
+    _is_strict = False
+    _record: type[Record]
+
+    @property
+    def record(self) -> type[Record]:
+        """The record that it changes."""
+        return self._record
 
     def where(self, *clauses: Any) -> Self:
         """Only rows for which all clauses hold."""
         return self._with(self._core.where(*clauses))
 
     def values(self, **values: Any) -> Self:
-        """What the columns become, by field name: a value, a `param` or an expression."""
-        columns = {field.name: field.column for field in self.record.__fields__}
-        unknown = [name for name in values if name not in columns]
+        """
+        What the columns become, by field name: a value, a `param` or an expression.
+
+        Raises:
+            StatementError: There is no such field, or it cannot hold the value.
+        """
+        if not isinstance(self._core, sa.Update):
+            raise StatementError("only update(…) sets values.", hint="Use update(Record).")
+        fields = {field.name: field for field in self._record.__fields__}
+        unknown = [name for name in values if name not in fields]
         if unknown:
             raise StatementError(
-                f"{self.record.__name__} has no field {unknown[0]!r}.",
-                hint=f"Its fields are {', '.join(columns)}.",
+                f"{self._record.__name__} has no field {unknown[0]!r}.",
+                hint=f"Its fields are {', '.join(fields)}.",
             )
-        return self._with(
-            self._core.values({columns[name]: value for name, value in values.items()})
-        )
+        sets = {fields[name].column: _setting(fields[name], value)
+                for name, value in values.items()}  # fmt: skip
+        return self._with(self._core.values(sets))
 
     def returning_record(self) -> Statement[Any]:
         """The same, answering with the changed rows: run it with `db.first` or `db.all`."""
-        return Statement(self._core.returning(*self.record.__table__.c), self.record)
+        return self._returning(self._core.returning(*self._record.__table__.c), self._record)
 
     def returning(self, *columns: Any, into: type[T]) -> Statement[T]:
         """The same, answering with these columns of the changed rows."""
-        return Statement(self._core.returning(*columns), into)
+        return self._returning(self._core.returning(*columns), into)
+
+    def _returning(self, core: Any, into: type[Any]) -> Statement[Any]:
+        made = _Returning(core, into)
+        made._record = self._record
+        return made
 
     def _with(self, core: Any) -> Self:
         other = super()._with(core)
-        other.record = self.record
+        other._record = self._record
         return other
+
+
+class _Returning(Statement[T]):
+    """A change that answers with rows."""
+
+    _is_strict = False
+    _record: type[Record]
+
+    @property
+    def record(self) -> type[Record]:
+        """The record that it changes."""
+        return self._record
+
+
+def _setting(field: Field, value: Any) -> Any:
+    """What a column is set to, under the type that sends it through every check."""
+    as_written = Written(field.kind)
+    if isinstance(value, sa.BindParameter) and value.required:
+        return sa.bindparam(value.key, required=True, type_=as_written)
+    if value is None:
+        return sa.null()
+    if isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__"):
+        return value
+    if field.kind.is_sealed:
+        raise StatementError(
+            f"{field.name} is sealed and cannot be set in a statement.",
+            hint="Use db.insert and db.update, which know the row it belongs to.",
+        )
+    # Wrapped, so that SQLAlchemy does not call it as the column and take that name away
+    # from the author's own parameters.
+    return sa.type_coerce(sa.literal(value, as_written), as_written)
 
 
 def select(record: type[R]) -> Select[R]:
@@ -314,9 +398,12 @@ def statement(core: Any, *, into: type[T]) -> Statement[T]:
     Args:
         core: The statement; label each column as the field it fills.
         into: A struct with one field for each column, or `int`, `str`, … for one column.
+
+    Raises:
+        StatementError: The columns do not fill what they are to become.
     """
     made = Select(core, into) if isinstance(core, sa.Select) else Statement(core, into)
-    made._reader = _reader_of(core, into)
+    made._reader = reader_of(core, into)
     return made
 
 
@@ -326,7 +413,7 @@ def update(record: type[Record]) -> Change:
     for field in record.__fields__:
         if field.stamp and field.stamp.on_update:
             name = "_now_s" if field.stamp.unit == "s" else "_now_ms"
-            core = core.values({field.column: param(name)})
+            core = core.values({field.column: sa.bindparam(name, required=True)})
     return _change(core, record)
 
 
@@ -337,85 +424,23 @@ def delete(record: type[Record]) -> Change:
 
 def _change(core: Any, record: type[Record]) -> Change:
     made = Change(core, int)
-    made.record = record
+    made._record = record
     return made
 
 
-def _parameter_of(clause: Any) -> str:
-    found = {
-        element.key
-        for element in visitors.iterate(clause)
+def _parameters_of(core: Any) -> set[str]:
+    return {
+        str(element.key)
+        for element in visitors.iterate(core)
         if isinstance(element, sa.BindParameter) and element.required
     }
+
+
+def _parameter_of(clause: Any) -> str:
+    found = _parameters_of(clause)
     if len(found) != 1:
         raise StatementError(
             f"where_given({clause}) has {len(found)} parameters.",
             hint='Give clauses with exactly one param("…"), each of its own.',
         )
-    return str(found.pop())
-
-
-def _reader_of(core: Any, into: type) -> RowReader | None:
-    """What reads the rows of a statement; None when it has none."""
-    columns = list(getattr(core, "selected_columns", None) or getattr(core, "_returning", ()) or ())
-    if not columns:
-        return None
-    if issubclass(into, Record):
-        record: type[Record] = into
-        keys = [c.name for c in record.__table__.primary_key.columns]
-        names = [field.column for field in record.__fields__]
-        return row_reader(
-            record,
-            [(field.name, field.kind, field.column) for field in record.__fields__],
-            table=str(record.__table__.name),
-            key=[names.index(key) for key in keys],
-        )
-    kinds = [column.type.kind if isinstance(column.type, Stored) else None for column in columns]
-    if issubclass(into, msgspec.Struct):
-        return _struct_reader(into, [str(column.key) for column in columns], kinds)
-    if len(columns) != 1:
-        raise StatementError(
-            f"{len(columns)} columns do not become one {getattr(into, '__name__', into)}.",
-            hint="Say into=… a struct with a field for each column.",
-        )
-    return _scalar_reader(kinds[0])
-
-
-def _struct_reader(into: type, names: list[str], kinds: list[Kind | None]) -> RowReader:
-    fields = {field.name: field for field in msgspec.structs.fields(into)}
-    unknown = [name for name in names if name not in fields]
-    missing = [n for n, field in fields.items() if field.required and n not in names]
-    if unknown or missing:
-        raise StatementError(
-            f"the columns {', '.join(names)} do not fill {into.__name__}: "
-            + "; ".join(
-                [f"no field {n!r}" for n in unknown] + [f"no column {n!r}" for n in missing]
-            )
-            + ".",
-            hint="Name a column with .label(…).",
-        )
-    if any(kind is not None and kind.is_sealed for kind in kinds):
-        raise StatementError("a sealed column is read with its whole record.",
-                             hint="Use select(Record) or db.get.")  # fmt: skip
-    return row_reader(into, list(zip(names, kinds, names, strict=True)))
-
-
-def _scalar_reader(kind: Kind | None) -> RowReader:
-    convert = kind.read if kind is not None else None
-    if convert is None:
-        return _first_column
-
-    def read(row: tuple[Any, ...]) -> Any:
-        return None if row[0] is None else convert(row[0])
-
-    return read
-
-
-def _first_column(row: tuple[Any, ...]) -> Any:
-    return row[0]
-
-
-_POSITIONAL: dict[str, sa.Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="qmark"),
-    "postgresql": postgresql.dialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
-}
+    return found.pop()

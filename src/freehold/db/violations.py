@@ -2,21 +2,34 @@
 From a broken constraint to a sentence: which field, which value, which rule, what next.
 
 The engine says little (a foreign key not even which one), so the row at hand is looked at
-again, on the way to the error only.
+again, on the way to the error only. What is secret or long is never shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from freehold.db.link import ConstraintViolation, Context, Link
+from freehold.db.plans import RecordPlan
 from freehold.db.rows import wire_name
 from freehold.errors import AlreadyExists, CallError, ReferenceBroken, RuleBroken
-from freehold.schema import Record
+from freehold.schema import Field, Record, references_of
+from freehold.schema.constraints import values_check_name
+from freehold.schema.sqltext import quoted
 
 _SHOWN_MAX: Final = 80
+#: How far and wide a removal that takes rows along is followed, for the message.
+_DEPTH_MAX: Final = 4
+_ROWS_MAX: Final = 50
+_HIDDEN: Final = ("sealed", "hashed", "bytes")
+#: SQLite reports a broken RESTRICT as if a trigger had said this.
+_RESTRICTED: Final = "FOREIGN KEY constraint failed"
+
+#: The values of one row by column, as the driver takes them.
+Values = dict[str, Any]
 
 
 def explain(
@@ -25,37 +38,92 @@ def explain(
     context: Context,
     *,
     record: type[Record] | None = None,
-    values: dict[str, Any] | None = None,
-    removing: tuple[Any, ...] | None = None,
+    written: Sequence[Values] = (),
+    before: Values | None = None,
 ) -> CallError:
     """
     The call error that tells what was refused.
 
     Args:
         violation: What the engine said.
-        link: Asked which reference it was, on the refused statement's own transaction.
+        link: Asked which row or reference it was, on the refused statement's own transaction.
         context: Knows the schema's records.
         record: What was written, if that is known.
-        values: The written values by column.
-        removing: The key of the row that was to be removed.
+        written: The values of each row that was to be written.
+        before: The row that was to be changed or removed, as it is stored.
     """
     if record is None and violation.table is not None:
         record = context.records.get(violation.table)
     table = violation.table or (record.__table__.name if record is not None else "the table")
     data: dict[str, Any] = {"table": table}
-    columns = violation.columns
-    if violation.kind == "reference":
-        return _reference(link, context, record, values or {}, removing, data)
-    if violation.kind == "unique":
-        data["columns"] = list(columns)
-        said = _said(record, columns, values or {})
-        return AlreadyExists(
-            f"{table} already has a row with {said}.",
-            hint="Read that row, or choose another value.",
-            path=_path(record, columns),
-            data=data,
-        )
+    scene = _Scene(link, context, record)
+    kind = violation.kind
+    if kind == "reference" or (kind == "trigger" and violation.name == _RESTRICTED):
+        return _reference(scene, written, before, data)
+    if kind == "unique":
+        return _unique(scene, violation.columns, table=table, written=written, data=data)
     return _rule(violation, table, record, data)
+
+
+class _Scene:
+    """Where it happened, and a look around."""
+
+    def __init__(self, link: Link, context: Context, record: type[Record] | None) -> None:
+        self.link = link
+        self.context = context
+        self.record = record
+
+    def exists(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> bool:
+        """A row of the table has these values."""
+        sql = f'SELECT 1 FROM "{table}" WHERE {self._where(columns)} LIMIT 1'  # noqa: S608
+        return bool(self.link.rows(sql, values))
+
+    def rows(
+        self, record: type[Record], columns: Sequence[str], values: Sequence[Any]
+    ) -> list[Values]:
+        """Some rows of a record that have these values."""
+        names = [field.column for field in record.__fields__]
+        listed = ", ".join(quoted(name) for name in names)
+        sql = (
+            f'SELECT {listed} FROM "{record.__table__.name}" '  # noqa: S608
+            f"WHERE {self._where(columns)} LIMIT {_ROWS_MAX}"
+        )
+        return [dict(zip(names, row, strict=True)) for row in self.link.rows(sql, values)]
+
+    def _where(self, columns: Sequence[str]) -> str:
+        is_sqlite = self.context.dialect == "sqlite"
+        marks = ["?" if is_sqlite else f"${n}" for n in range(1, len(columns) + 1)]
+        pairs = zip(columns, marks, strict=True)
+        return " AND ".join(f"{quoted(column)} = {mark}" for column, mark in pairs)
+
+
+def _unique(
+    scene: _Scene, columns: tuple[str, ...], *, table: str, written: Sequence[Values],
+    data: dict[str, Any],
+) -> CallError:  # fmt: skip
+    guilty = written[0] if len(written) == 1 else _twice(scene, columns, table, written)
+    data["columns"] = list(columns)
+    return AlreadyExists(
+        f"{table} already has a row with {_said(scene.record, columns, guilty)}.",
+        hint="Read that row, or choose another value.",
+        path=_path(scene.record, columns),
+        data=data,
+    )
+
+
+def _twice(
+    scene: _Scene, columns: tuple[str, ...], table: str, written: Sequence[Values]
+) -> Values:
+    """The first of many rows whose values are taken, in the table or by one before it."""
+    seen: set[tuple[Any, ...]] = set()
+    for values in written if columns else ():
+        wanted = tuple(values.get(column) for column in columns)
+        if None in wanted:
+            continue
+        if wanted in seen or scene.exists(table, columns, wanted):
+            return values
+        seen.add(wanted)
+    return {}
 
 
 def _rule(
@@ -63,112 +131,155 @@ def _rule(
 ) -> CallError:
     columns = violation.columns
     if violation.kind == "trigger":
-        return RuleBroken(f"{violation.name}.", data=data)
+        return RuleBroken(_sentence(violation.name or "a trigger refused the row"), data=data)
+    hint = ""
     if violation.kind == "not_null":
-        sentence = f"{table}.{', '.join(columns)} may not be null."
+        names = ", ".join(columns)
+        sentence = f"{table}.{names} may not be null." if names else f"{table} refused a null."
+        hint = "Give it a value."
     elif violation.kind == "type":
-        sentence = f"{violation.name}."
+        sentence = _sentence(violation.name or f"{table} refused a value's type")
     else:
         columns, sentence = _checked(violation.name or "", table, record)
     data["columns"] = list(columns)
-    return RuleBroken(sentence, path=_path(record, columns), data=data)
+    return RuleBroken(sentence, hint=hint, path=_path(record, columns), data=data)
 
 
 def _checked(name: str, table: str, record: type[Record] | None) -> tuple[tuple[str, ...], str]:
     """The columns and the sentence of a broken check."""
     for field in record.__fields__ if record is not None else ():
-        if field.kind.values and name == f"ck_{table}_{field.column}":
-            allowed = ", ".join(repr(value) for value in field.kind.values)
-            return (field.column,), f"{table}.{field.column} must be one of {allowed}."
+        allowed: tuple[Any, ...] = field.kind.values
+        if field.kind.name == "bool":
+            allowed = (True, False)
+        if allowed and name == values_check_name(table, field.column):
+            listed = ", ".join(repr(value) for value in allowed)
+            return (field.column,), f"{table}.{field.column} must be one of {listed}."
     return (), f"{table} refused the row: the rule {name} does not hold."
 
 
 def _reference(
-    link: Link,
-    context: Context,
-    record: type[Record] | None,
-    values: dict[str, Any],
-    removing: tuple[Any, ...] | None,
-    data: dict[str, Any],
+    scene: _Scene, written: Sequence[Values], before: Values | None, data: dict[str, Any]
 ) -> CallError:
-    if record is not None and removing is not None:
-        child = _child_of(link, context, record, removing)
-        if child:
-            data["referencedBy"] = child
+    record = scene.record
+    if record is None:
+        return _somewhere(data)
+    for values in written:
+        full = {**before, **values} if before else values
+        found = _points_nowhere(scene, record, full, data, beside=written)
+        if found is not None:
+            return found
+    if before is not None:
+        changed = {**before, **written[0]} if written else None
+        blocker = _blocker(scene, record, before, changed)
+        if blocker is None and written:
+            return _somewhere(data)
+        if blocker is not None:
+            data["referencedBy"] = blocker
         return ReferenceBroken(
             f"the row of {record.__table__.name} is still referenced"
-            + (f" by {child}." if child else "."),
+            + (f" by {blocker}." if blocker else "."),
             hint="Remove or detach what points at it first.",
             data=data,
         )
-    for constraint in record.__table__.foreign_key_constraints if record is not None else ():
-        columns = [column.name for column in constraint.columns]
+    return _somewhere(data)
+
+
+def _somewhere(data: dict[str, Any]) -> CallError:
+    return ReferenceBroken(
+        "a reference points at no row, or a row is still pointed at.",
+        hint="Look at the references of the rows that the statement touches.",
+        data=data,
+    )
+
+
+def _points_nowhere(
+    scene: _Scene, record: type[Record], values: Values, data: dict[str, Any], *,
+    beside: Sequence[Values],
+) -> CallError | None:  # fmt: skip
+    """The first reference of the row that finds no row, not even among those beside it."""
+    for constraint in references_of(record.__table__):
+        columns = tuple(column.name for column in constraint.columns)
         wanted = [values.get(column) for column in columns]
-        target = constraint.elements[0].target_fullname.rsplit(".", 1)[0]
-        remote = [element.target_fullname.rsplit(".", 1)[1] for element in constraint.elements]
-        if None in wanted or _exists(link, context, target, remote, wanted):
+        target, remote = _target(constraint)
+        if None in wanted or scene.exists(target, remote, wanted):
             continue
-        data["columns"] = columns
+        if target == record.__table__.name and any(
+            [other.get(column) for column in remote] == wanted for other in beside
+        ):
+            continue
+        data["columns"] = list(columns)
         return ReferenceBroken(
-            f"{_said(record, tuple(columns), values)} points at no row of {target}.",
+            f"{_said(record, columns, values)} points at no row of {target}.",
             hint=f"Create the row of {target} first, or choose one that is there.",
-            path=_path(record, tuple(columns)),
+            path=_path(record, columns),
             data=data,
         )
-    return ReferenceBroken("a reference points at no row, or a row is still pointed at.", data=data)
-
-
-def _child_of(
-    link: Link, context: Context, record: type[Record], key: tuple[Any, ...]
-) -> str | None:
-    """The first column that still points at the row."""
-    table = record.__table__
-    by_column = dict(zip([c.name for c in table.primary_key.columns], key, strict=True))
-    for child in context.records.values():
-        for constraint in child.__table__.foreign_key_constraints:
-            names = [element.target_fullname.rsplit(".", 1) for element in constraint.elements]
-            remote = [column for _, column in names]
-            if names[0][0] != table.name or not set(remote) <= set(by_column):
-                continue
-            if (constraint.ondelete or "NO ACTION") not in ("NO ACTION", "RESTRICT"):
-                continue
-            columns = [column.name for column in constraint.columns]
-            wanted = [by_column[column] for column in remote]
-            if _exists(link, context, child.__table__.name, columns, wanted):
-                return f"{child.__table__.name}.{', '.join(columns)}"
     return None
 
 
-def _exists(
-    link: Link, context: Context, table: str, columns: list[str], values: list[Any]
-) -> bool:
-    marks = ["?" if context.dialect == "sqlite" else f"${n}" for n in range(1, len(columns) + 1)]
-    where = " AND ".join(f'"{column}" = {m}' for column, m in zip(columns, marks, strict=True))
-    sql = f'SELECT 1 FROM "{table}" WHERE {where} LIMIT 1'  # noqa: S608 - names from the schema
-    return bool(link.rows(sql, values))
+def _blocker(
+    scene: _Scene, record: type[Record], before: Values, changed: Values | None, depth: int = 0
+) -> str | None:
+    """
+    The first column that still points at the row, or at what an update takes away from it.
+
+    What a removal takes along is looked at in turn: the row that stands in the way may point
+    at a row of a row.
+    """
+    for child in scene.context.records.values():
+        for constraint in references_of(child.__table__):
+            target, remote = _target(constraint)
+            wanted = [before.get(column) for column in remote]
+            if target != record.__table__.name or None in wanted:
+                continue
+            if changed is not None and wanted == [changed.get(column) for column in remote]:
+                continue
+            columns = [column.name for column in constraint.columns]
+            action = constraint.ondelete if changed is None else constraint.onupdate
+            if action in (None, "RESTRICT"):
+                if scene.exists(child.__table__.name, columns, wanted):
+                    return f"{child.__table__.name}.{', '.join(columns)}"
+            elif action == "CASCADE" and changed is None and depth < _DEPTH_MAX:
+                for row in scene.rows(child, columns, wanted):
+                    found = _blocker(scene, child, row, None, depth + 1)
+                    if found is not None:
+                        return found
+    return None
 
 
-def _said(record: type[Record] | None, columns: tuple[str, ...], values: dict[str, Any]) -> str:
+def _target(constraint: sa.ForeignKeyConstraint) -> tuple[str, list[str]]:
+    names = [element.target_fullname.rsplit(".", 1) for element in constraint.elements]
+    return names[0][0], [column for _, column in names]
+
+
+def _said(record: type[Record] | None, columns: Sequence[str], values: Values) -> str:
     """`email 'ada@example.com'`; a value that is secret or long is not shown."""
     parts = []
     for column in columns:
-        kind = _kind(record, column)
         value = values.get(column)
+        field = _field(record, column)
+        hidden = value is None or (field is not None and field.kind.name in _HIDDEN)
         text = repr(value)
-        hidden = kind in ("sealed", "hashed", "bytes") or len(text) > _SHOWN_MAX
-        parts.append(f"that {column}" if value is None or hidden else f"{column} {text}")
+        parts.append(f"that {column}" if hidden or len(text) > _SHOWN_MAX else f"{column} {text}")
     return " and ".join(parts) or "these values"
 
 
-def _kind(record: type[Record] | None, column: str) -> str | None:
-    if record is None or column not in record.__table__.c:
-        return None
-    stored: Any = record.__table__.c[column].type
-    return str(stored.kind.name)
+def shown(plan: RecordPlan, key: Any) -> str:
+    """A key for a message: as it is, unless a part of it is secret or long."""
+    text = repr(key)
+    hidden = any(field.kind.name in _HIDDEN for field in plan.key)
+    return "with that key" if hidden or len(text) > _SHOWN_MAX else text
 
 
-def _path(record: type[Record] | None, columns: tuple[str, ...]) -> str | None:
-    if record is None or not columns or columns[0] not in record.__table__.c:
-        return None
-    column: sa.Column[Any] = record.__table__.c[columns[0]]
-    return wire_name(str(column.info["field"]))
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _field(record: type[Record] | None, column: str) -> Field | None:
+    fields = record.__fields__ if record is not None else ()
+    return next((field for field in fields if field.column == column), None)
+
+
+def _path(record: type[Record] | None, columns: Sequence[str]) -> str | None:
+    field = _field(record, columns[0]) if columns else None
+    return wire_name(field.name) if field is not None else None

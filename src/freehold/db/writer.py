@@ -13,16 +13,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET
+from msgspec.structs import force_setattr
 
 from freehold.crypto import Place
 from freehold.db.caller import Caller
 from freehold.db.link import ConstraintViolation, Context, Link
 from freehold.db.plans import RecordPlan
 from freehold.db.reader import Reader
-from freehold.db.rows import stored_value
 from freehold.db.statements import Statement
+from freehold.db.values import UNBINDABLE, sealed_value, stored_value, unbindable
 from freehold.db.violations import explain
-from freehold.errors import StatementError
+from freehold.errors import FreeholdError, StatementError
 from freehold.ids import IdStream
 from freehold.schema import Field, Record, given
 
@@ -50,7 +53,7 @@ class Writer(Reader):
         self._stream = IdStream(seed, now_ns // 1_000_000)
 
     def new_id(self) -> str:
-        """A new UUID (version 7) as text."""
+        """A new UUID (version 7) as text; it sorts behind all that the call drew before."""
         return self._stream.new_id()
 
     def random_bytes(self, count: int) -> bytes:
@@ -65,22 +68,31 @@ class Writer(Reader):
             The row as it is stored: times set, key counted up. The one given stays as it was.
 
         Raises:
+            InvalidArgument: A value is outside what its type allows; `path` names the field.
             AlreadyExists: The key or a unique value is taken.
             ReferenceBroken: It points at a row that is not there.
             RuleBroken: A check or a trigger refuses it.
         """
         plan = self._plans[type(row)]
         stored = self._stamped(plan, row)
-        values = self._values(plan, stored)
+        counts = plan.counted is not None and getattr(row, plan.counted.name) is UNSET
+        values = self._values(plan, stored, counts=counts)
         try:
-            if plan.counted is None:
+            if counts:
+                counted = self._link.rows(plan.insert_counted_sql(), values)
+                self._set_key(plan, stored, counted[0][0])
+            elif plan.counted is None:
                 self._link.change(plan.insert_sql, values)
             else:
-                counted = self._link.rows(plan.insert_counted_sql(), values)
-                setattr(stored, plan.counted.name, counted[0][0])
+                self._link.change(plan.insert_many_sql(1, ignore=False, counted=False), values)
         except ConstraintViolation as violation:
-            raise self._explained(violation, plan, values) from None
-        return stored if not _has_sealed(plan) else self._as_stored(plan, stored, values)
+            raise self._refused(violation, plan, [values], counts=counts) from None
+        except UNBINDABLE as error:
+            raise self._unbindable(error, plan, values, counts=counts) from None
+        if not plan.is_rewritten:
+            return stored
+        key = [getattr(stored, plan.counted.name)] if counts and plan.counted else []
+        return self._as_stored(plan, [*key, *values], counts=counts)  # type: ignore[no-any-return]
 
     def insert_many(
         self, rows: Sequence[R], *, on_conflict: Literal["raise", "ignore"] = "raise"
@@ -88,28 +100,35 @@ class Writer(Reader):
         """
         Add rows of one record; `ignore` leaves out those whose key or unique value exists.
 
-        A reference that points nowhere is refused in both cases.
+        A reference that points nowhere is refused in both cases. The rows go to the engine by
+        the hundred; let the error end the mutation: when it is caught, the hundreds before the
+        one with the refused row stay.
 
         Returns:
             How many rows were really added.
 
         Raises:
-            AlreadyExists, ReferenceBroken, RuleBroken: As `insert`; no row is added then.
+            InvalidArgument, AlreadyExists, ReferenceBroken, RuleBroken: As `insert`.
+            StatementError: The rows are of several records, or some give the counted key.
         """
+        if on_conflict not in ("raise", "ignore"):
+            raise StatementError(f"on_conflict={on_conflict!r} is no way to go on.",
+                                 hint='Use "raise" or "ignore".')  # fmt: skip
         if not rows:
             return 0
         plan = self._plans[type(rows[0])]
-        ignore = on_conflict == "ignore"
+        counts = self._counts(plan, rows)
+        ready = [self._values(plan, self._stamped(plan, row), counts=counts) for row in rows]
         added = 0
-        for start in range(0, len(rows), plan.many_rows_max):
-            chunk = rows[start : start + plan.many_rows_max]
-            values = [self._values(plan, self._stamped(plan, row)) for row in chunk]
-            sql = plan.insert_many_sql(len(chunk), ignore=ignore)
-            flat = [value for row in values for value in row]
+        for start in range(0, len(ready), plan.many_rows_max):
+            chunk = ready[start : start + plan.many_rows_max]
+            sql = plan.insert_many_sql(len(chunk), ignore=on_conflict == "ignore", counted=counts)
             try:
-                added += self._link.change(sql, flat)
+                added += self._link.change(sql, [value for row in chunk for value in row])
             except ConstraintViolation as violation:
-                raise self._explained_many(violation, plan, values) from None
+                raise self._refused(violation, plan, chunk, counts=counts) from None
+            except UNBINDABLE as error:
+                raise self._unbindable(error, plan, *chunk, counts=counts) from None
         return added
 
     def put(self, row: R, *, at: tuple[str, ...], keep: tuple[str, ...] = ()) -> R:
@@ -121,18 +140,28 @@ class Writer(Reader):
 
         Returns:
             The row as it is now.
+
+        Raises:
+            StatementError: Nothing makes `at` unique, or the record has sealed columns.
+            InvalidArgument, AlreadyExists, ReferenceBroken, RuleBroken: As `insert`.
         """
         plan = self._plans[type(row)]
-        values = self._values(plan, self._stamped(plan, row))
-        if _has_sealed(plan):
+        if plan.has_sealed:
             raise StatementError(
                 f"{plan.table} has sealed columns, which need the row's key before it is known.",
                 hint="Use db.find with db.update or db.insert.",
             )
+        if plan.counted is not None and getattr(row, plan.counted.name) is not UNSET:
+            raise StatementError(f"put counts the key of {plan.table} up and takes none.",
+                                 hint="Use db.insert or db.update.")  # fmt: skip
+        sql = plan.put_sql(at, keep)
+        values = self._values(plan, self._stamped(plan, row), counts=True)
         try:
-            rows = self._link.rows(plan.put_sql(at, keep), values)
+            rows = self._link.rows(sql, values)
         except ConstraintViolation as violation:
-            raise self._explained(violation, plan, values) from None
+            raise self._refused(violation, plan, [values], counts=True) from None
+        except UNBINDABLE as error:
+            raise self._unbindable(error, plan, values, counts=True) from None
         return plan.read(rows[0])  # type: ignore[no-any-return]
 
     def update(
@@ -145,6 +174,7 @@ class Writer(Reader):
             The row as it is now, or None when there is none. With nothing given it is a read.
 
         Raises:
+            InvalidArgument: The key is among the changes, or a value is not allowed.
             AlreadyExists, ReferenceBroken, RuleBroken: The change is refused.
         """
         plan = self._plans[record]
@@ -153,20 +183,24 @@ class Writer(Reader):
             return self.find(record, key)
         for field in plan.restamped:
             changed.setdefault(field.name, self._time(field))
-        names = tuple(changed)
-        fields = [plan.changeable(name) for name in names]
+        fields = [plan.changeable(name) for name in changed]
         keys = plan.key_values(key)
         values = [
             stored_value(self._context, field, changed[field.name], self._place(plan, field, keys))
             for field in fields
         ]
         try:
-            rows = self._link.rows(plan.update_sql(names), [*values, *keys])
+            rows = self._link.rows(plan.update_sql(tuple(changed)), [*values, *keys])
         except ConstraintViolation as violation:
             columns = {field.column: value for field, value in zip(fields, values, strict=True)}
             raise explain(
-                violation, self._link, self._context, record=record, values=columns
-            ) from None
+                violation, self._link, self._context, record=record, written=[columns],
+                before=self._before(plan, keys),
+            ) from None  # fmt: skip
+        except UNBINDABLE as error:
+            names = [field.name for field in (*fields, *plan.key)]
+            named = zip(names, [*values, *keys], strict=True)
+            raise unbindable(error, named, table=plan.table) from None
         return plan.read(rows[0]) if rows else None
 
     def delete(self, record: type[Record], key: Any) -> bool:
@@ -175,6 +209,7 @@ class Writer(Reader):
 
         Raises:
             ReferenceBroken: Another row still points at it.
+            RuleBroken: A trigger refuses it.
         """
         plan = self._plans[record]
         keys = plan.key_values(key)
@@ -182,78 +217,126 @@ class Writer(Reader):
             return self._link.change(plan.delete_sql, keys) > 0
         except ConstraintViolation as violation:
             raise explain(
-                violation, self._link, self._context, record=record, removing=tuple(keys)
-            ) from None
+                violation, self._link, self._context, record=record,
+                before=self._before(plan, keys),
+            ) from None  # fmt: skip
+        except UNBINDABLE as error:
+            named = zip((field.name for field in plan.key), keys, strict=True)
+            raise unbindable(error, named, table=plan.table) from None
 
     def execute(self, what: Statement[Any], /, **params: Any) -> int:
-        """Run a statement that changes rows; how many it changed."""
-        compiled = self._compiled(what, params)
-        if len(params) != len(compiled.names):
-            unknown = sorted(set(params) - compiled.names)
-            if unknown:
-                raise StatementError(f"the statement has no parameter {unknown[0]!r}.")
-        try:
-            return self._link.change(compiled.sql, compiled.values(params))
-        except ConstraintViolation as violation:
-            raise explain(violation, self._link, self._context) from None
+        """
+        Run a statement that changes rows; how many it changed.
 
-    def _compiled(self, what: Statement[Any], params: dict[str, Any]) -> Any:
-        compiled = super()._compiled(what, params)
-        if "_now_s" in compiled.names:
-            params["_now_s"] = self.now
-        if "_now_ms" in compiled.names:
-            params["_now_ms"] = self.now_ms
-        return compiled
+        Raises:
+            StatementError: It changes nothing, or was called with other parameters.
+            AlreadyExists, ReferenceBroken, RuleBroken: A change is refused.
+        """
+        core = getattr(what, "core", None)
+        if not isinstance(core, sa.UpdateBase):
+            raise StatementError("execute takes a statement that changes rows.",
+                                 hint="Use db.all, db.first or db.scalar to read.")  # fmt: skip
+        compiled = what.compiled(self._context.dialect, params)
+        if len(params) != len(compiled.names):
+            compiled.refuse_unknown(params)
+        filled = params
+        if compiled.own:
+            filled = {**params, "_now_s": self.now, "_now_ms": self.now_ms}
+        try:
+            return self._link.change(compiled.sql, compiled.values(filled))
+        except ConstraintViolation as violation:
+            raise self._explained(violation, what) from None
+        except UNBINDABLE as error:
+            raise unbindable(error, compiled.named_values(filled), table=what.table_name) from None
 
     def _stamped(self, plan: RecordPlan, row: R) -> R:
         stored = copy.copy(row)
         for field in plan.stamped:
-            if getattr(row, field.name) is msgspec.UNSET:
-                setattr(stored, field.name, self._time(field))
+            if getattr(row, field.name) is UNSET:
+                force_setattr(stored, field.name, self._time(field))
         return stored
 
     def _time(self, field: Field) -> int:
         return self.now if field.stamp and field.stamp.unit == "s" else self.now_ms
 
-    def _values(self, plan: RecordPlan, row: Any) -> list[Any]:
+    def _counts(self, plan: RecordPlan, rows: Sequence[Record]) -> bool:
+        """Whether the engine counts the keys of these rows up."""
+        for row in rows:
+            if type(row) is not plan.record:
+                raise StatementError(
+                    f"insert_many was given a {type(row).__name__} among {plan.record.__name__}s.",
+                    hint="Call it once for each record.",
+                )
+        if plan.counted is None:
+            return False
+        name = plan.counted.name
+        open_keys = sum(getattr(row, name) is UNSET for row in rows)
+        if open_keys not in (0, len(rows)):
+            raise StatementError(
+                f"some rows of {plan.table} give {name} and some leave it to be counted.",
+                hint="Insert them in two calls.",
+            )
+        return open_keys > 0
+
+    def _values(self, plan: RecordPlan, row: Any, *, counts: bool) -> list[Any]:
+        """
+        A row's values as the driver takes them.
+
+        Raises:
+            InvalidArgument, StatementError: One cannot be stored; it is named.
+        """
         keys: list[Any] = []
 
-        def write(field: Field, value: Any) -> Any:
-            if field.kind.is_sealed and not keys:
-                parts = tuple(getattr(row, part.name) for part in plan.key)
-                keys.extend(plan.key_values(parts if len(parts) > 1 else parts[0]))
-            return stored_value(self._context, field, value, self._place(plan, field, keys))
+        def seal(field: Field, value: Any) -> str:
+            if not keys:
+                keys.extend(plan.key_values(tuple(getattr(row, f.name) for f in plan.key)))
+            return sealed_value(self._context, value, self._place(plan, field, keys)())
 
-        return plan.values(row, write)
+        write = plan.values if counts else plan.all_values
+        try:
+            return write(row, seal)
+        except (FreeholdError, TypeError):
+            for field in plan.fields:
+                value = getattr(row, field.name)
+                if field is not plan.counted or value is not UNSET:
+                    stored_value(self._context, field, value, self._place(plan, field, keys))
+            raise
 
     def _place(self, plan: RecordPlan, field: Field, keys: Sequence[Any]) -> Callable[[], Place]:
         return lambda: Place(self._context.database, plan.table, field.column, tuple(keys))
 
-    def _as_stored(self, plan: RecordPlan, stored: R, values: list[Any]) -> R:
-        """The row with its sealed values as ciphertext, as a read would give it."""
+    def _set_key(self, plan: RecordPlan, row: Any, number: int) -> None:
         if plan.counted is not None:
-            return self.get(type(stored), getattr(stored, plan.counted.name))
-        return plan.read(tuple(values))  # type: ignore[no-any-return]
+            read = plan.counted.kind.read
+            force_setattr(row, plan.counted.name, number if read is None else read(number))
 
-    def _explained(
-        self, violation: ConstraintViolation, plan: RecordPlan, values: list[Any]
+    def _as_stored(self, plan: RecordPlan, values: list[Any], *, counts: bool) -> Any:
+        """The row as a read would give it: sealed values as ciphertext, tokens as digests."""
+        if counts and plan.counted is not None:
+            fields = [plan.counted, *plan.insert_fields]
+            by_name = {field.name: value for field, value in zip(fields, values, strict=True)}
+            values = [by_name[field.name] for field in plan.fields]
+        return plan.read(tuple(values))
+
+    def _before(self, plan: RecordPlan, keys: Sequence[Any]) -> dict[str, Any]:
+        """The row as it is stored, to explain why it cannot change."""
+        rows = self._link.rows(plan.get_sql, keys)
+        columns = [field.column for field in plan.fields]
+        return dict(zip(columns, rows[0], strict=True)) if rows else {}
+
+    def _refused(
+        self, violation: ConstraintViolation, plan: RecordPlan, rows: list[list[Any]], *,
+        counts: bool,
+    ) -> Exception:  # fmt: skip
+        fields = plan.insert_fields if counts else plan.fields
+        columns = [field.column for field in fields]
+        written = [dict(zip(columns, values, strict=True)) for values in rows]
+        return explain(violation, self._link, self._context, record=plan.record, written=written)
+
+    def _unbindable(
+        self, error: Exception, plan: RecordPlan, *rows: list[Any], counts: bool
     ) -> Exception:
-        columns = {
-            field.column: value for field, value in zip(plan.insert_fields, values, strict=True)
-        }
-        return explain(violation, self._link, self._context, record=plan.record, values=columns)
-
-    def _explained_many(
-        self, violation: ConstraintViolation, plan: RecordPlan, rows: list[list[Any]]
-    ) -> Exception:
-        """Look for the row whose reference is broken; other kinds name their columns anyway."""
-        found = self._explained(violation, plan, rows[0])
-        for values in rows[1:] if violation.kind == "reference" else ():
-            if getattr(found, "path", None) is not None:
-                break
-            found = self._explained(violation, plan, values)
-        return found
-
-
-def _has_sealed(plan: RecordPlan) -> bool:
-    return any(field.kind.is_sealed for field in plan.fields)
+        fields = plan.insert_fields if counts else plan.fields
+        names = [field.name for field in fields]
+        named = [pair for values in rows for pair in zip(names, values, strict=True)]
+        return unbindable(error, named, table=plan.table)

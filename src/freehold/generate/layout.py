@@ -122,4 +122,9 @@ def docstring(text: str, indent: str) -> list[str]:
 
 def _docstring_line(text: str) -> str:
     told = text.rstrip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return "".join(char if char.isprintable() else _by_number(char) for char in told)
+    return "".join(char if char.isprintable() else _told_by_number(char) for char in told)
+
+
+def _told_by_number(char: str) -> str:
+    # Half a surrogate pair cannot stand in a docstring; its number can be read instead.
+    return ("\\" if "\ud800" <= char <= "\udfff" else "") + _by_number(char)

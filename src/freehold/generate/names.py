@@ -165,12 +165,12 @@ def _check_shape(place: str, shape: Shape, contract: Contract) -> None:
         )
 
 
-#: What looks the same in JSON; a union may have one of each sort.
+#: What looks the same on the wire; a union may have one of each sort.
 _LOOKS: Final = {
     "ref": "object",
     "dict": "object",
     "page": "object",
-    "list": "array",
+    "list": "list",
     "str": "text",
     "sealed": "text",
     "hashed": "text",
@@ -179,19 +179,36 @@ _LOOKS: Final = {
 }
 
 
-def _check_union(place: str, shape: Shape) -> None:
+def _check_union(place: str, union: Shape) -> None:
     """Refuse a union of which a reader could not tell which member it has before it."""
-    looks: dict[str, str] = {}
-    for member in shape.members:
-        look = _LOOKS.get(member.t)
-        if look is None:
-            continue
-        if looks.get(look, member.t) != member.t or (look in looks and look != "text"):
+    seen: dict[str, set[str]] = {}
+    flat = [shape for shape in _flat(union) if shape.t != "none"]
+    for shape in flat:
+        look = "text" if isinstance((shape.values or [0])[0], str) else _LOOKS.get(shape.t, "")
+        # Several texts that are `str` in Python are one and the same to a reader.
+        kind = shape.t if shape.t in ("bytes", "int64") or look != "text" else "str"
+        kinds = seen.setdefault(look, set())
+        is_twice = look in ("object", "list") and len(kinds) > 0
+        kinds.add(kind)
+        if is_twice or (look == "text" and len(kinds) > 1):
             raise ContractError(
                 f"{place} is a union of which two members look alike ({look}s).",
                 hint="Use one type with a Literal field that says which kind it is.",
             )
-        looks[look] = member.t
+    if any(shape.t == "int64" for shape in flat) and len(flat) > 1:
+        raise ContractError(
+            f"{place} is a union of int64 and something else, which no decoder takes.",
+            hint="Use int, or a type with a field for each.",
+        )
+
+
+def _flat(shape: Shape) -> list[Shape]:
+    """The members of a union, those of unions inside it among them."""
+    if shape.t == "union":
+        return [one for member in shape.members for one in _flat(member)]
+    if shape.t in ("optional", "maybe"):
+        return _flat(shape.inner)
+    return [shape]
 
 
 def _check_error_trees(contract: Contract) -> None:

@@ -86,7 +86,8 @@ def _operation(contract: Contract, entrypoint: str, wire: str) -> dict[str, Any]
     if method.scope:
         told.append(f"Needs a key with the scope `{method.scope}`.")
     headers = ["TimeoutMs", "Contract", "MinSeq" if is_query else "IdempotencyKey"]
-    operation: dict[str, Any] = {
+    operation: dict[str, Any] = {"summary": summary} if summary else {}
+    return operation | {
         "operationId": f"{entrypoint}.{wire}",
         "tags": [entrypoint],
         "description": "\n\n".join(part for part in told if part),
@@ -94,9 +95,6 @@ def _operation(contract: Contract, entrypoint: str, wire: str) -> dict[str, Any]
         "requestBody": _request(contract, method),
         "responses": _responses(contract, method),
     }
-    if summary:
-        operation["summary"] = summary
-    return operation
 
 
 def _request(contract: Contract, method: Method) -> dict[str, Any]:

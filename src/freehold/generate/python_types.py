@@ -76,17 +76,20 @@ class Imports:
         return [line for block in blocks for line in (*block, "")]
 
     def _import(self, module: str) -> list[str]:
+        """One statement for what keeps its name, and one for each that does not."""
         names = sorted(self._used.get(module, ()), key=_order)
         plain = [name for name in names if name not in self._taken]
-        lines = [f"from {module} import {n} as _{n}" for n in names if n in self._taken]
+        found = {
+            _order(name): [f"from {module} import {name} as _{name}"]
+            for name in names
+            if name in self._taken
+        }
         if plain:
-            line = f"from {module} import {', '.join(plain)}"
-            if len(line) > WIDTH:
-                body = [f"    {name}," for name in plain]
-                lines += [f"from {module} import (", *body, ")"]
-            else:
-                lines.append(line)
-        return lines
+            lines = [f"from {module} import {', '.join(plain)}"]
+            if len(lines[0]) > WIDTH:
+                lines = [f"from {module} import (", *(f"    {name}," for name in plain), ")"]
+            found[_order(plain[0])] = lines
+        return [line for first in sorted(found) for line in found[first]]
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -156,9 +159,10 @@ class Types:
         unique = list(dict.fromkeys(members))
         if len(unique) == 1:
             return unique[0]
-        long = Group(self._imports.typing("Union"), unique, opening="[")
         text = " | ".join(unique)
-        return self._short(text, long, name) if len(text) > _INLINE_MAX else text
+        if len(text) <= _INLINE_MAX:
+            return text
+        return self._short(text, Group(self._imports.typing("Union"), unique, opening="["), name)
 
     def _short(self, text: str, group: Group, name: str) -> str:
         if len(text) <= _INLINE_MAX:

@@ -75,7 +75,8 @@ def sync(
     if lost:
         raise MigrationNeeded(
             f"The schema no longer says what the database holds: {', '.join(lost)}.",
-            hint='Keep it with was="…" or Was("…") if it was renamed; or say that it may be lost.',
+            hint='If it was renamed, say was="…" or Was("…"). If it may go, drop it in a migration '
+            "file, or start with a new database.",
         )
     # What is only added or renamed needs no copy, and development would collect many.
     is_deep = any(isinstance(s, RebuildTable) or s.is_destructive for s in planned.steps)

@@ -4,17 +4,16 @@ The schema room: records, their columns and constraints, and the tables they mak
 Pure: it opens no database and reads no file.
 """
 
-from freehold.schema.database import (
+from freehold.schema.database import SYSTEM_PREFIX, Schema, references_of
+from freehold.schema.ddl import (
     DIALECTS,
-    SYSTEM_PREFIX,
     DialectName,
-    Schema,
     create_indexes,
     create_table,
     create_trigger,
 )
 from freehold.schema.fields import Field
-from freehold.schema.kinds import Kind, Stored
+from freehold.schema.kinds import Hint, Kind, read_hint
 from freehold.schema.marks import (
     AUTO,
     Check,
@@ -35,6 +34,7 @@ from freehold.schema.marks import (
     Was,
 )
 from freehold.schema.record import Record, RecordMeta
+from freehold.schema.stored import Stored, Written
 from freehold.schema.structs import Input, Maybe, Patch, Struct, given
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "EpochSeconds",
     "Field",
     "ForeignKey",
+    "Hint",
     "Index",
     "Input",
     "Kind",
@@ -68,8 +69,11 @@ __all__ = [
     "UpdatedAt",
     "UpdatedAtMs",
     "Was",
+    "Written",
     "create_indexes",
     "create_table",
     "create_trigger",
     "given",
+    "read_hint",
+    "references_of",
 ]

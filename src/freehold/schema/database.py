@@ -1,31 +1,24 @@
 """
 The schema of one database: all its records together, checked against each other.
 
-It can say itself as SQL for either engine; comparing it with a database is done in
-`migrate`.
+It can say itself as SQL for either engine (the text is made in `ddl`); comparing it with a
+database is done in `migrate`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Final, Literal
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from freehold.errors import SchemaError
+from freehold.schema.ddl import DialectName, create_all
 from freehold.schema.marks import Trigger
 from freehold.schema.record import Record
 from freehold.schema.table import table_of
 
-DialectName = Literal["sqlite", "postgresql"]
-
-DIALECTS: Final[dict[str, sa.Dialect]] = {
-    "sqlite": sqlite.dialect(),
-    "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]
-}
 #: Tables with this prefix are Freehold's own.
 SYSTEM_PREFIX: Final = "_freehold_"
 
@@ -48,14 +41,21 @@ class Schema:
         self.metadata = sa.MetaData()
         for record in self.records:
             self._add(record, is_system=is_system)
+        _refuse_shared_names(self.records)
         for record in self.records:
-            _check_references(record, self.by_table)
+            for constraint in references_of(record.__table__):
+                _check_reference(record, constraint, self.by_table)
         #: Parents before children, for statements that build or load.
         self.tables: list[sa.Table] = _in_order(self.metadata)
 
     @classmethod
     def of_module(cls, module: ModuleType) -> Schema:
-        """All records that a schema module defines."""
+        """
+        All records that a schema module defines.
+
+        Raises:
+            SchemaError: There is none.
+        """
         found = [
             value
             for value in vars(module).values()
@@ -64,18 +64,28 @@ class Schema:
             and hasattr(value, "__table__")
         ]  # fmt: skip
         if not found:
-            raise SchemaError(f"{module.__name__} defines no record.")
-        return cls(found)
+            raise SchemaError(
+                f"{module.__name__} defines no record.",
+                hint='Write class X(Record, table="…") in it.',
+            )
+        return cls(dict.fromkeys(found))
 
     def _add(self, record: type[Record], *, is_system: bool) -> None:
+        if not hasattr(record, "__table__"):
+            raise SchemaError(f"{record!r} is no record.", hint="Give Schema([…]) Record classes.")
         name = record.__table__.name
-        if name.startswith(SYSTEM_PREFIX) and not is_system:
-            raise SchemaError(f"{record.__name__}: tables {SYSTEM_PREFIX}… are Freehold's own.")
+        if name.lower().startswith(SYSTEM_PREFIX) and not is_system:
+            raise SchemaError(f"{record.__name__}: tables {SYSTEM_PREFIX}… are Freehold's own.",
+                              hint="Choose another name for the table.")  # fmt: skip
         other = self.by_table.setdefault(name.lower(), record)
         if other is not record:
             raise SchemaError(
-                f"{record.__name__} and {other.__name__} both say they are the table {name!r}."
+                f"{record.__name__} and {other.__name__} both say they are the table {name!r}.",
+                hint="Give one of them another table.",
             )
+        if name in self.metadata.tables:
+            raise SchemaError(f"{record.__name__} stands in the schema twice.",
+                              hint="Name each record once.")  # fmt: skip
         # Built anew rather than copied: a copy loses the order of the constraints.
         table_of(record.__name__, name, record.__fields__, record.__parts__, self.metadata)
 
@@ -94,42 +104,12 @@ class Schema:
 
     def ddl(self, dialect: DialectName = "sqlite") -> list[str]:
         """Every statement that builds the schema from nothing, in order."""
-        statements = [create_table(table, dialect) for table in self.tables]
-        for table in self.tables:
-            statements += create_indexes(table, dialect)
-        for table_name, trigger in self.triggers:
-            statements += create_trigger(table_name, trigger, dialect)
-        return statements
+        return create_all(self.tables, self.triggers, dialect)
 
 
-def create_table(table: sa.Table, dialect: DialectName) -> str:
-    """CREATE TABLE as one statement."""
-    return _tidy(str(CreateTable(table).compile(dialect=DIALECTS[dialect])))
-
-
-def create_indexes(table: sa.Table, dialect: DialectName) -> list[str]:
-    """CREATE INDEX for each index of the table, by name."""
-    return [
-        _tidy(str(CreateIndex(index).compile(dialect=DIALECTS[dialect])))
-        for index in sorted(table.indexes, key=lambda index: str(index.name))
-    ]
-
-
-def create_trigger(table: str, trigger: Trigger, dialect: DialectName) -> list[str]:
-    """CREATE TRIGGER, with the function that PostgreSQL wants beside it."""
-    of = f" OF {', '.join(_quoted(name) for name in trigger.of)}" if trigger.of else ""
-    head = f"{trigger.when.upper()} {trigger.event.upper()}{of} ON {_quoted(table)} FOR EACH ROW"
-    condition = f" WHEN ({trigger.condition})" if trigger.condition else ""
-    name = _quoted(trigger.name)
-    sentence = (trigger.refuse or "").replace("'", "''")
-    if dialect == "sqlite":
-        body = f"SELECT RAISE(ABORT, '{sentence}')" if trigger.refuse else trigger.run
-        return [f"CREATE TRIGGER {name} {head}{condition} BEGIN {body}; END"]
-    body = f"RAISE EXCEPTION '{sentence}'" if trigger.refuse else f"{trigger.run}; RETURN NEW"
-    return [
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; END $$",
-        f"CREATE TRIGGER {name} {head}{condition} EXECUTE FUNCTION {name}()",
-    ]
+def references_of(table: sa.Table) -> list[sa.ForeignKeyConstraint]:
+    """The table's references, always in the same order."""
+    return sorted(table.foreign_key_constraints, key=lambda each: str(each.name))
 
 
 def _in_order(metadata: sa.MetaData) -> list[sa.Table]:
@@ -150,35 +130,93 @@ def _in_order(metadata: sa.MetaData) -> list[sa.Table]:
     return list(done.values())
 
 
-def _check_references(record: type[Record], by_table: dict[str, type[Record]]) -> None:
-    for constraint in record.__table__.foreign_key_constraints:
-        specs = [element.target_fullname for element in constraint.elements]
-        table = specs[0].rsplit(".", 1)[0]
-        columns = [spec.rsplit(".", 1)[1] for spec in specs]
-        target = by_table.get(table.lower())
-        where = f"{record.__name__}.{', '.join(constraint.column_keys)}"
-        if target is None:
+def _refuse_shared_names(records: tuple[type[Record], ...]) -> None:
+    """
+    Tables, indexes and unique constraints share one space of names, triggers another.
+
+    Raises:
+        SchemaError: Two records use one name.
+    """
+    relations: dict[str, str] = {}
+    triggers: dict[str, str] = {}
+    for record in records:
+        table = record.__table__
+        uniques = [c for c in table.constraints if isinstance(c, sa.UniqueConstraint)]
+        parts: list[Any] = [*table.indexes, *uniques]
+        names = sorted(str(part.name) for part in parts)
+        for name in (table.name, *names):
+            _claim(relations, name, record)
+        for trigger in record.__parts__.triggers:
+            _claim(triggers, trigger.name, record)
+
+
+def _claim(taken: dict[str, str], name: str, record: type[Record]) -> None:
+    other = taken.setdefault(name.lower(), record.__name__)
+    if other != record.__name__:
+        raise SchemaError(
+            f"{other} and {record.__name__} both name something {name!r}, and a database has "
+            "such a name once.",
+            hint="Say name=… on one of them.",
+        )
+
+
+def _check_reference(
+    record: type[Record], constraint: sa.ForeignKeyConstraint, by_table: dict[str, type[Record]]
+) -> None:
+    specs = [element.target_fullname for element in constraint.elements]
+    table = specs[0].rsplit(".", 1)[0]
+    columns = [spec.rsplit(".", 1)[1] for spec in specs]
+    target = by_table.get(table.lower())
+    where = f"{record.__name__}.{', '.join(constraint.column_keys)}"
+    if target is None or target.__table__.name != table:
+        known = sorted(each.__table__.name for each in by_table.values())
+        raise SchemaError(
+            f"{where} references the table {table!r}, which the schema does not have.",
+            hint=f"It has {', '.join(known)}.",
+        )
+    missing = [column for column in columns if column not in target.__table__.c]
+    if missing:
+        raise SchemaError(
+            f"{where} references {table}.{missing[0]}, which is no column of it.",
+            hint=f"Its columns are {', '.join(target.__table__.c.keys())}.",
+        )
+    if not _is_unique(target.__table__, columns):
+        raise SchemaError(
+            f"{where} references {table}({', '.join(columns)}), which is not unique there.",
+            hint="Reference the primary key, or mark the target Unique().",
+        )
+    for column, remote in zip(constraint.columns, columns, strict=True):
+        here, there = _holds(column), _holds(target.__table__.c[remote])
+        if here != there:
             raise SchemaError(
-                f"{where} references the table {table!r}, which the schema does not have.",
-                hint=f"It has {', '.join(sorted(by_table))}.",
+                f"{where} holds {here}, and {table}.{remote} holds {there}: they are never equal.",
+                hint="Give both the same type.",
             )
-        missing = [column for column in columns if column not in target.__table__.c]
-        if missing:
-            raise SchemaError(
-                f"{where} references {table}.{missing[0]}, which is no column of it.",
-                hint=f"Its columns are {', '.join(target.__table__.c.keys())}.",
-            )
-        if not _is_unique(target.__table__, columns):
-            raise SchemaError(
-                f"{where} references {table}({', '.join(columns)}), which is not unique there.",
-                hint="Reference the primary key, or mark the target Unique().",
-            )
-        action = (constraint.ondelete or "").lower()
-        if action == "set null" and not all(column.nullable for column in constraint.columns):
-            raise SchemaError(
-                f"{where}: on_delete='set null' on a field that may not be None.",
-                hint="Add `| None` to its type, or choose another action.",
-            )
+    for word, said in (("on_delete", constraint.ondelete), ("on_update", constraint.onupdate)):
+        _check_action(where, word, said=said, constraint=constraint)
+
+
+def _check_action(
+    where: str, word: str, *, said: str | None, constraint: sa.ForeignKeyConstraint
+) -> None:
+    action = (said or "").lower()
+    if action == "set null" and not all(column.nullable for column in constraint.columns):
+        raise SchemaError(
+            f"{where}: {word}='set null' on a field that may not be None.",
+            hint="Add `| None` to its type, or choose another action.",
+        )
+    if action == "set default" and any(
+        column.server_default is None and not column.nullable for column in constraint.columns
+    ):
+        raise SchemaError(
+            f"{where}: {word}='set default' on a field that has no default.",
+            hint="Give it a default, or choose another action.",
+        )
+
+
+def _holds(column: sa.Column[Any]) -> str:
+    stored: Any = column.type
+    return str(stored.kind.holds)
 
 
 def _is_unique(table: sa.Table, columns: list[str]) -> bool:
@@ -194,12 +232,3 @@ def _is_unique(table: sa.Table, columns: list[str]) -> bool:
         and index.dialect_options["sqlite"]["where"] is None
         for index in table.indexes
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _tidy(sql: str) -> str:
-    lines = (line.rstrip().replace("\t", "  ") for line in sql.strip().splitlines())
-    return "\n".join(line for line in lines if line)

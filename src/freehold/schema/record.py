@@ -9,23 +9,57 @@ is imported, with the record, the field and what to write instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+import typing
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from freehold.errors import SchemaError
+from freehold.errors import SchemaError, StatementError
 from freehold.schema.fields import Field, fields_of
 from freehold.schema.marks import Check, ForeignKey, Index, Trigger, Unique
-from freehold.schema.structs import StructMeta, resolve_hints, with_safe_ints
-from freehold.schema.table import TableParts, table_of
+from freehold.schema.parts import TableParts, parts_of
+from freehold.schema.structs import StructMeta, build_struct, resolve_hints, with_safe_ints
+from freehold.schema.table import table_of
 
-_TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_TABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+#: msgspec's own options that leave the wire's names as they are.
+_OPTIONS: Final = frozenset(("frozen", "eq", "order", "gc", "weakref", "cache_hash"))
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class Columns:
+    """
+    The columns of a record, for statements: `Idea.c.title`.
+
+    Each is found by its field's name, and by its own where that differs.
+    """
+
+    def __init__(self, record: str, fields: tuple[Field, ...], table: sa.Table) -> None:
+        by_column = {field.column: table.c[field.column] for field in fields}
+        self.__dict__.update(by_column)
+        self.__dict__.update({field.name: table.c[field.column] for field in fields})
+        self.__record__ = record
+        self.__all__ = tuple(by_column.values())
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        fields = (each for each in self.__dict__ if not each.startswith("__"))
+        raise StatementError(
+            f"{self.__record__} has no field {name!r}.",
+            hint=f"Its fields are {', '.join(fields)}.",
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.__all__)
+
+
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class RecordMeta(StructMeta):
     """Turns a class body into a struct and a table."""
 
@@ -45,33 +79,32 @@ class RecordMeta(StructMeta):
         was: str | None = None,
         **config: Any,
     ) -> Any:
-        config.setdefault("kw_only", True)
-        if table is None:
-            if any(isinstance(base, RecordMeta) for base in bases):
-                raise SchemaError(
-                    f"{name}: a record needs its table's name.",
-                    hint=f'Write `class {name}(Record, table="…")`.',
-                )
+        parents = [base for base in bases if isinstance(base, RecordMeta)]
+        if not parents:
             return msgspec.StructMeta.__new__(mcls, name, bases, namespace, **config)
-        _check_table_name(name, table)
+        _check_class_line(name, table, bases, config)
         hints = resolve_hints(name, namespace, 2)
         fields = fields_of(name, hints, namespace)
         namespace["__annotations__"] = {key: with_safe_ints(hint) for key, hint in hints.items()}
         for field in fields:
             if field.is_automatic:
                 namespace[field.name] = UNSET
-        cls: Any = msgspec.StructMeta.__new__(mcls, name, bases, namespace, **config)
-        parts = TableParts(
-            primary_key, tuple(indexes), tuple(uniques), tuple(foreign_keys), tuple(checks),
-            tuple(triggers), was,
+        parts = parts_of(
+            name, fields, primary_key=primary_key, indexes=indexes, uniques=uniques,
+            foreign_keys=foreign_keys, checks=checks, triggers=triggers, was=was,
         )  # fmt: skip
+        built = table_of(name, str(table), fields, parts)
+        config["kw_only"] = True
+        cls = build_struct(mcls, name, bases=bases, namespace=namespace, config=config)
         cls.__fields__ = fields
         cls.__parts__ = parts
-        cls.__table__ = table_of(name, table, fields, parts)
-        cls.c = cls.__table__.c
+        cls.__table__ = built
+        cls.c = Columns(name, fields, built)
         return cls
 
 
+# Said again here: a type checker asks the nearest class, and msgspec says positional.
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, metaclass=RecordMeta, kw_only=True, rename="camel"):
     """
     A table, and the type of its rows.
@@ -92,11 +125,34 @@ class Record(msgspec.Struct, metaclass=RecordMeta, kw_only=True, rename="camel")
         c: ClassVar[Any]
 
 
-def _check_table_name(name: str, table: str) -> None:
-    if not _TABLE_NAME.fullmatch(table):
+def _check_class_line(
+    name: str, table: str | None, bases: tuple[type, ...], config: dict[str, Any]
+) -> None:
+    if len(bases) != 1 or hasattr(bases[0], "__table__"):
+        raise SchemaError(
+            f"{name}: a record inherits from Record alone; a row is of one table.",
+            hint="Repeat the fields, or put what is shared into a Struct column.",
+        )
+    unknown = sorted(set(config) - _OPTIONS)
+    if unknown:
+        raise SchemaError(
+            f"{name}: {unknown[0]!r} means nothing in the class line of a record.",
+            hint="It takes table, primary_key, indexes, uniques, foreign_keys, checks, triggers "
+            "and was.",
+        )
+    if table is None:
+        raise SchemaError(
+            f"{name}: a record needs its table's name.",
+            hint=f'Write `class {name}(Record, table="…")`.',
+        )
+    _check_table_name(name, table)
+
+
+def _check_table_name(name: str, table: Any) -> None:
+    if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
         raise SchemaError(
             f"{name}: {table!r} is not a table name.",
             hint="Use letters, digits and underscores, no digit first, 63 characters at most.",
         )
-    if table.lower().startswith("sqlite_"):
-        raise SchemaError(f"{name}: names that begin with sqlite_ are the engine's.")
+    if table.lower().startswith(("sqlite_", "pg_")):
+        raise SchemaError(f"{name}: names that begin with sqlite_ or pg_ are the engine's.")

@@ -10,16 +10,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from typing import (
-    Annotated,
-    Any,
-    TypeAlias,
-    TypeVar,
-    Union,
-    dataclass_transform,
-    get_args,
-    get_origin,
-)
+from typing import Annotated, Any, NewType, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -33,6 +24,8 @@ T = TypeVar("T")
 Maybe: TypeAlias = Union[T, UnsetType]  # noqa: UP007 - a generic alias needs the long form
 
 _SAFE_INT = Annotated[int, msgspec.Meta(ge=-INT_MAX, le=INT_MAX)]
+#: A field said with `field(default_factory=…)`; msgspec does not export the class.
+FieldSpec = type(msgspec.field())
 
 
 def resolve_hints(name: str, namespace: dict[str, Any], depth: int) -> dict[str, Any]:
@@ -50,30 +43,45 @@ def resolve_hints(name: str, namespace: dict[str, Any], depth: int) -> dict[str,
     raw = namespace.get("__annotations__", {})
     module = namespace.get("__module__", "")
     spare = type(name, (), {"__annotations__": raw, "__module__": module})
+    seen = {**sys._getframe(depth).f_locals, **_plain(namespace)}
     try:
-        return typing.get_type_hints(
-            spare, localns=dict(sys._getframe(depth).f_locals), include_extras=True
-        )
+        return typing.get_type_hints(spare, localns=seen, include_extras=True)
     except NameError as error:
+        if error.name == name:
+            raise SchemaError(
+                f"{name}: a field holds {name} itself.",
+                hint="Such a tree is kept as dict[str, Any], or as rows that reference rows.",
+            ) from None
         raise SchemaError(
             f"{name}: an annotation names {error.name!r}, which is not defined above it.",
-            hint="Define or import it before the class.",
+            hint="Define or import it before the class, and not under `if TYPE_CHECKING:`.",
         ) from None
-    except TypeError as error:
+    except (AttributeError, SyntaxError, TypeError) as error:
         raise SchemaError(f"{name}: an annotation is not a type: {error}.") from None
+
+
+def _plain(namespace: dict[str, Any]) -> dict[str, Any]:
+    """What a class body defines for its own annotations: nested classes and aliases."""
+    fields = namespace.get("__annotations__", {})
+    return {name: value for name, value in namespace.items() if name not in fields}
 
 
 def with_safe_ints(hint: Any) -> Any:
     """The same type with every plain `int` held to what all clients can represent."""
     if hint is int:
         return _SAFE_INT
+    if isinstance(hint, NewType):
+        bare = hint.__supertype__
+        safe = with_safe_ints(bare)
+        return hint if safe is bare else safe
     origin, args = get_origin(hint), get_args(hint)
-    if origin is None or origin is typing.Literal:
+    if origin is None or origin in (typing.Literal, typing.ClassVar):
         return hint
     if origin is Annotated:
         inner, *marks = args
-        if inner is int and any(isinstance(mark, msgspec.Meta) for mark in marks):
-            return hint
+        bounds = [mark for mark in marks if isinstance(mark, msgspec.Meta)]
+        if inner is int and bounds:
+            return Annotated[(int, *marks, *_missing_bounds(bounds))]
         return Annotated[(with_safe_ints(inner), *marks)]
     mapped = tuple(with_safe_ints(arg) for arg in args)
     if origin in (Union, types.UnionType):
@@ -81,13 +89,35 @@ def with_safe_ints(hint: Any) -> Any:
     return origin[mapped] if mapped != args else hint
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
-class StructMeta(msgspec.StructMeta):
-    """
-    Resolves annotations early, so that a mistake is told where it stands.
+def _missing_bounds(said: list[msgspec.Meta]) -> list[msgspec.Meta]:
+    """The house's bounds where the author has said none."""
+    bounds: dict[str, Any] = {}
+    if all(mark.ge is None and mark.gt is None for mark in said):
+        bounds["ge"] = -INT_MAX
+    if all(mark.le is None and mark.lt is None for mark in said):
+        bounds["le"] = INT_MAX
+    return [msgspec.Meta(**bounds)] if bounds else []
 
-    Fields are keywords in every subclass; msgspec itself does not inherit that.
+
+def build_struct(
+    metaclass: type, name: str, *, bases: tuple[type, ...], namespace: dict[str, Any],
+    config: dict[str, Any],
+) -> Any:  # fmt: skip
     """
+    The class itself, by msgspec.
+
+    Raises:
+        SchemaError: msgspec does not take it; its sentence, with the class in front.
+    """
+    try:
+        return msgspec.StructMeta.__new__(metaclass, name, bases, namespace, **config)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"{name}: {str(error).rstrip('.')}.") from None
+
+
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class StructMeta(msgspec.StructMeta):
+    """Resolves annotations early, so that a mistake is told where it stands."""
 
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any
@@ -98,21 +128,53 @@ class StructMeta(msgspec.StructMeta):
             namespace["__annotations__"] = {
                 field: with_safe_ints(hint) for field, hint in hints.items()
             }
-        return super().__new__(mcls, name, bases, namespace, **config)
+            if any(getattr(base, "__is_patch__", False) for base in bases):
+                _check_patch(name, hints, namespace)
+        return build_struct(mcls, name, bases=bases, namespace=namespace, config=config)
 
 
+# Said again here: a type checker asks the nearest class, and msgspec says positional.
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Struct(
     msgspec.Struct, metaclass=StructMeta, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
     """A value inside a column or an answer: a source, a schedule, a row of a report."""
 
 
-class Input(Struct):
+class Input(Struct, kw_only=True):
     """What a caller hands over to create something."""
 
 
-class Patch(Struct):
-    """What a caller hands over to change something; its fields are `Maybe[…] = UNSET`."""
+class Patch(Struct, kw_only=True):
+    """
+    What a caller hands over to change something; its fields are `Maybe[…] = UNSET`.
+
+    A field that must always be given has neither `Maybe` nor a default.
+    """
+
+    __is_patch__: typing.ClassVar[bool] = True
+
+
+def _check_patch(name: str, hints: dict[str, Any], namespace: dict[str, Any]) -> None:
+    """
+    Refuse a field of a patch that would overwrite a column when it is left out.
+
+    Raises:
+        SchemaError: There is one.
+    """
+    for field, hint in hints.items():
+        if get_origin(hint) is typing.ClassVar:
+            continue
+        default = namespace.get(field, msgspec.NODEFAULT)
+        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        is_maybe = UnsetType in get_args(bare)
+        if default is UNSET and is_maybe:
+            continue
+        if is_maybe or default is not msgspec.NODEFAULT:
+            raise SchemaError(
+                f"{name}.{field}: left out, it would not be left as it is.",
+                hint=f"Write {field}: Maybe[…] = UNSET.",
+            )
 
 
 def given(changes: msgspec.Struct | dict[str, Any]) -> dict[str, Any]:

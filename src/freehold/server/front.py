@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 import httptools
 
@@ -59,8 +59,8 @@ class HttpConnection(Connection):
         "_deaf",
         "_drains",
         "_exchange",
+        "_fed",
         "_head_bytes",
-        "_head_fed",
         "_header_count",
         "_page_headers",
         "_parser",
@@ -73,7 +73,8 @@ class HttpConnection(Connection):
 
     def __init__(self, hub: Hub, *, trusted: bool = False) -> None:
         super().__init__(hub, trusted=trusted)
-        self._parser = httptools.HttpRequestParser(self)
+        # The parser holds this object's methods, so the two are let go of by hand at the end.
+        self._parser: Any = httptools.HttpRequestParser(self)
         #: Exchanges that were begun and are not written yet, oldest first.
         self._queue: deque[Exchange] = deque()
         #: Whatever comes is not parsed any more.
@@ -87,7 +88,7 @@ class HttpConnection(Connection):
         self._seen: list[bytes | None] = []
         self._header_count = 0
         self._head_bytes = 0
-        self._head_fed = 0
+        self._fed = 0
         self._page_headers: list[tuple[bytes, bytes]] | None = None
         self._parts: list[bytes] = []
         self._body_bytes = 0
@@ -108,8 +109,8 @@ class HttpConnection(Connection):
             return
         except httptools.HttpParserError as error:
             self._stumbled(error)
-        if self.phase == HEAD:
-            self._count_unfinished_head(len(data), is_first=phase == IDLE, begun=begun)
+        if self.phase != IDLE:
+            self._count_unfinished(len(data), phase, begun)
         self.feeding = False
         self.flush()
         self._mind_deadline(phase, begun)
@@ -137,20 +138,23 @@ class HttpConnection(Connection):
         self.phase = IDLE
         self.take(refused(self, error, headless=headless))
 
-    def _count_unfinished_head(self, size: int, *, is_first: bool, begun: int) -> None:
+    def _count_unfinished(self, size: int, phase: int, begun: int) -> None:
         """
-        Headers are counted when they are whole; one that never ends is counted here.
+        Headers and chunks are counted when they are whole; those that never end, here.
 
         Loosely, so that what one piece may bring is never refused in two: where in its
-        first piece a head began is known only if nothing else was in that piece.
+        first piece a request began is known only if nothing else was in that piece.
         """
-        if begun == self._begun:
-            self._head_fed += size
-        else:
-            self._head_fed = size if is_first and begun + 1 == self._begun else 0
         limits = self.hub.limits
-        if self._head_fed > limits.header_bytes_max + limits.url_bytes_max:
-            self._refuse(self._headers_too_large())
+        if begun == self._begun and phase == self.phase:
+            self._fed += size
+        else:
+            self._fed = size if phase == IDLE and begun + 1 == self._begun else 0
+        if self.phase == HEAD:
+            if self._fed > limits.header_bytes_max + limits.url_bytes_max:
+                self._refuse(self._headers_too_large())
+        elif self._fed > self._body_bytes + limits.body_bytes_max + limits.header_bytes_max:
+            self._refuse(TooLarge("The chunks of the body are more around it than in it."))
 
     def _mind_deadline(self, phase: int, begun: int) -> None:
         """Set the deadline of the phase that the last bytes led to; they prolong none."""
@@ -374,6 +378,7 @@ class HttpConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._parser = None
         self._tell_drains()
         exchanges = [*self._queue]
         self._queue.clear()
@@ -407,6 +412,7 @@ class HttpConnection(Connection):
         transport.write(_SWITCHING)
         self.hub.replace(self, frames)
         self._deaf = True
+        self._parser = None
         frames.adopt(transport)
         transport.set_protocol(frames)
         if rest:

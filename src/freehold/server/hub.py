@@ -91,6 +91,7 @@ class Hub:
         self._failures = Failures(ids)
         self._timer: asyncio.TimerHandle | None = None
         self._swept_ns = 0
+        self._granted = False
         self._sweep_s = _sweep_interval_s(limits)
 
     def admit(self, connection: Connection) -> bool:
@@ -145,10 +146,12 @@ class Hub:
     def _sweep(self) -> None:
         now_ns = self.clock.monotonic_ns()
         # A sweep that comes late says that this loop was busy or the machine asleep, not that
-        # clients were slow: what they sent meanwhile is still unread. They get one more round.
+        # clients were slow: what they sent meanwhile is still unread. They get one more round;
+        # one only, or a loop that is always late would have no deadlines at all.
         late = now_ns - self._swept_ns > 4 * self._sweep_s * NS + NS // 10
         self._swept_ns = now_ns
-        if not late:
+        self._granted = late and not self._granted
+        if not self._granted:
             self._look_at(self.connections, now_ns)
             self._look_at(self.turned_away, now_ns)
         self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)

@@ -144,6 +144,7 @@ class Server:
             for each in sockets:
                 each.close()
             self._remove_unix()
+            self._hub.stop_sweeping()
             raise
         return self.addresses
 

@@ -18,13 +18,13 @@ from freehold import (
     Reader,
     Struct,
     Writer,
+    given,
     param,
     select,
     statement,
     update,
 )
 from freehold.errors import InvalidArgument
-from freehold.schema import given
 from hotmetal.schedule import (
     DEFAULT_SCHEDULE,
     DEFAULT_TIMEZONE,

@@ -3,8 +3,9 @@ The SQLite driver: owner lock, one writer with group commit, readers.
 """
 
 from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending
-from freehold.drivers.sqlite.connection import Place, TransactionGone, open_connection
-from freehold.drivers.sqlite.database import InProcessCall, SqliteDatabase
+from freehold.drivers.sqlite.connection import Place, open_connection
+from freehold.drivers.sqlite.database import SqliteDatabase
+from freehold.drivers.sqlite.inprocess import InProcessCall
 from freehold.drivers.sqlite.owner import Owner, OwnerLock, owner_of
 from freehold.drivers.sqlite.pragmas import OLDEST_SQLITE, check_engine
 
@@ -18,7 +19,6 @@ __all__ = [
     "Pending",
     "Place",
     "SqliteDatabase",
-    "TransactionGone",
     "check_engine",
     "open_connection",
     "owner_of",

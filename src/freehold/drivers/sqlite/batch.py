@@ -5,16 +5,21 @@ Each mutation runs in a savepoint of its own, in the order of arrival. One that 
 back only itself. Callers are answered by somebody else, after `step` has returned: nothing
 is told before the COMMIT that holds it.
 
-Three things can go wrong that are not one caller's:
+Four things can go wrong that are not one caller's:
 
 - The engine takes the whole transaction away while a mutation runs (an interrupt, a full
   disk, an I/O error, a trigger that says ROLLBACK). Nobody has been answered yet, so all
   but that one are run again. That is why a function may touch nothing but its handle.
-- The COMMIT is refused while the transaction is still open. It is rolled back; the
-  mutations run again one by one, so that the refusal meets the one it belongs to.
+- The COMMIT is refused before it touched the disk. It is rolled back; the mutations run
+  again one by one, so that the refusal meets the one it belongs to.
+- The COMMIT fails for want of space or memory. What it wrote could come back from the log
+  after a crash, so a small commit (the fence) overwrites it first; then as before. When there
+  is no space for that either, the outcome is `unknown`, and nothing is begun before a fence
+  stands: then callers hear that the disk is full, until it is not.
 - The COMMIT fails on the disk. It may be there after a crash all the same (22 of 127 were,
   reliability 4.2), so the outcome is `unknown`, and the writer stops for good: only a new
-  start, which recovers first, may serve again.
+  start, which recovers first, may serve again. An fsync that fails earlier stops it too: it
+  is never tried twice (reliability 4.3).
 
 `step` opens no thread and reads no clock but the one it was given, so that a simulator can
 call it inline.
@@ -22,6 +27,7 @@ call it inline.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,16 +37,17 @@ import apsw
 from freehold.clock import Clock
 from freehold.db import Caller, ConstraintViolation, Context, Writer
 from freehold.db.ports import Call
-from freehold.drivers.sqlite.connection import TransactionGone, WriteLink, translated
 from freehold.drivers.sqlite.guard import Guard
-from freehold.errors import (
-    CallError,
-    Conflict,
-    DeadlineExceeded,
-    OutcomeUnknown,
-    StorageFull,
-    Unavailable,
+from freehold.drivers.sqlite.links import (
+    DiskFailed,
+    Shut,
+    Stopped,
+    TransactionGone,
+    WriteLink,
+    is_fsync,
 )
+from freehold.drivers.sqlite.outcomes import refusal, stopped, too_late, unknown
+from freehold.errors import StatementError
 
 #: After so many lost transactions in one step, the rest run one by one.
 _RESTARTS_MAX: Final = 8
@@ -52,7 +59,7 @@ CrashPoint = Callable[[str], None] | None
 class Pending:
     """One mutation that waits, with what must not change when it is run again."""
 
-    __slots__ = ("call", "error", "now_ns", "seed", "seq", "value", "waiter")
+    __slots__ = ("call", "error", "is_settled", "now_ns", "seed", "seq", "value", "waiter")
 
     def __init__(
         self, call: Call, now_ns: int, seed: bytes, waiter: Callable[[], None] | None = None
@@ -65,15 +72,24 @@ class Pending:
         self.seq = 0
         self.value: Any = None
         self.error: BaseException | None = None
+        #: Its outcome is final: durable, or without effect for ever.
+        self.is_settled = False
+
+    def settle(self, error: BaseException | None) -> None:
+        """Give it its final outcome."""
+        self.error = error
+        self.is_settled = True
 
     def tell(self) -> None:
         """Hand the outcome to the caller."""
-        if self.error is None:
-            self.call.done(self.seq, self.value)
-        else:
-            self.call.failed(self.seq, self.error)
-        if self.waiter is not None:
-            self.waiter()
+        try:
+            if self.error is None:
+                self.call.done(self.seq, self.value)
+            else:
+                self.call.failed(self.seq, self.error)
+        finally:
+            if self.waiter is not None:
+                self.waiter()
 
 
 class GroupCommit:
@@ -100,35 +116,54 @@ class GroupCommit:
         self.connection = connection
         self._cursor = connection.cursor()
         self._context = context
-        self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._crash = crash
-        self._guard = Guard(connection, mark)
+        self._guard = guard = Guard(connection, mark=mark, may_change=True)
+        self._begin = guard.own("BEGIN IMMEDIATE")
+        self._savepoint = guard.own("SAVEPOINT mutation")
+        self._release = guard.own("RELEASE mutation")
+        self._undo_one = guard.own("ROLLBACK TO mutation")
+        self._advance = guard.own("UPDATE _freehold_meta SET seq = ? WHERE id = 1")
+        self._pass = guard.own("UPDATE _freehold_meta SET fence = fence + 1 WHERE id = 1")
+        self._commit = guard.own("COMMIT")
+        self._rollback = guard.own("ROLLBACK")
         #: The last durable mutation. Readers take it for their snapshot's.
-        self.seq: int = self._stored_seq()
+        self.seq: int = int(guard.ask(guard.own("SELECT seq FROM _freehold_meta WHERE id = 1")))
         #: Equal to `seq` but while a COMMIT is under way: then no reader can be sure.
         self.committing: int = self.seq
         #: Why the writer stopped for good, None while it works.
         self.broken: BaseException | None = None
+        #: Why a failed COMMIT could not be fenced off yet.
+        self._unfenced: apsw.Error | None = None
         self.batches = 0
+        #: How often a lost transaction made the others run again.
+        self.restarts = 0
+        #: When the present step began; 0 between steps.
+        self.busy_since_ns = 0
+        #: The thread that is in a step; 0 between steps.
+        self.thread = 0
 
     def step(self, batch: Sequence[Pending]) -> None:
-        """Run a batch to its end; every mutation in it then has its outcome."""
-        waiting = self._still_wanted(batch)
-        restarts = 0
-        while waiting and self.broken is None:
-            if restarts > _RESTARTS_MAX:
-                self._one_by_one(waiting)
-                waiting = []
-            else:
-                waiting = self._attempt(waiting)
-            restarts += 1
-        if self.broken is not None:
-            for pending in waiting:
-                _fail(pending, stopped())
-        for pending in batch:
-            if pending.error is not None:
-                pending.seq = self.seq
-        self.batches += 1
+        """
+        Run a batch to its end; every mutation in it then has its outcome.
+
+        Raises:
+            BaseException: A defect, here or in a crash point. All outcomes are set all the
+                same, and the writer has stopped.
+        """
+        self.busy_since_ns = self._monotonic_ns()
+        self.thread = threading.get_ident()
+        try:
+            self._run(list(batch))
+        except BaseException as error:
+            self._stop_for(error, batch)
+            raise
+        finally:
+            for pending in batch:
+                if pending.error is not None:
+                    pending.seq = self.seq
+            self.batches += 1
+            self.busy_since_ns = self.thread = 0
 
     @contextmanager
     def by_hand(self, caller: Caller, now_ns: int, seed: bytes) -> Iterator[Writer]:
@@ -137,214 +172,259 @@ class GroupCommit:
 
         For tests and the command line, where no thread runs batches at the same time.
         """
-        self._own(self._guard.begin)
+        if self.broken is not None:
+            raise stopped()
+        link = WriteLink(self.connection, self._cursor.execute)
         try:
-            yield Writer(WriteLink(self.connection), self._context, caller, now_ns, seed)
+            self._require_fence()
+            self._guard.run(self._begin)
+            yield Writer(link, self._context, caller, now_ns, seed)
+            if link.stopped is not None:
+                raise link.stopped
             self._check_references()
-            self._cursor.execute("UPDATE _freehold_meta SET seq = seq + 1 WHERE id = 1")
-            self._own(self._guard.commit)
-        except BaseException:
+        except BaseException as error:
             self._roll_back()
+            told = refusal(error, link, self._context)
+            if told is error:
+                raise
+            raise told from None
+        finally:
+            link.stopped = Shut()
+        try:
+            refused = self._finish(self.seq + 1)
+        except BaseException as error:
+            self._stop_for(error, ())
             raise
-        self.seq = self.committing = self._stored_seq()
+        if refused is not None:
+            raise unknown() if self._is_in_doubt else refusal(refused, link, self._context)
+        self.seq = self.committing
 
-    def _still_wanted(self, batch: Sequence[Pending]) -> list[Pending]:
-        now_ns = self._clock.monotonic_ns()
-        wanted = []
-        for pending in batch:
-            if now_ns < pending.call.deadline_ns:
-                wanted.append(pending)
-            else:
-                _fail(pending, DeadlineExceeded("the call's time ran out while it waited."))
-        return wanted
+    def _run(self, waiting: list[Pending]) -> None:
+        lost = 0
+        while waiting:
+            if self.broken is not None:
+                for pending in waiting:
+                    pending.settle(stopped())
+                return
+            if lost > _RESTARTS_MAX:
+                self._one_by_one(waiting)
+                return
+            waiting = self._attempt(waiting)
+            lost += 1
 
     def _one_by_one(self, waiting: Sequence[Pending]) -> None:
         for pending in waiting:
             if self.broken is None:
                 self._attempt([pending])
             else:
-                _fail(pending, stopped())
+                pending.settle(stopped())
 
     def _attempt(self, batch: list[Pending]) -> list[Pending]:
         """Run the batch in one transaction; answers with those that must be run again."""
         try:
-            self._own(self._guard.begin)
+            self._require_fence()
+            self._guard.run(self._begin)
         except apsw.Error as error:
-            for pending in batch:
-                _fail(pending, _engine_error(error))
+            self._refuse_all(batch, error)
             return []
         seq = self.seq
         for pending in batch:
-            pending.error = None
+            if self._monotonic_ns() >= pending.call.deadline_ns:
+                pending.settle(too_late())
+                continue
             try:
                 self._one(pending)
-            except TransactionGone as gone:
-                _fail(pending, _engine_error(gone.cause))
-                return [other for other in batch if other is not pending]
+            except (TransactionGone, DiskFailed) as gone:
+                self._roll_back()
+                if isinstance(gone, DiskFailed):
+                    self.broken = gone.cause
+                pending.settle(pending.error)
+                self.restarts += 1
+                return [other for other in batch if not other.is_settled]
             if pending.error is None:
                 seq += 1
                 pending.seq = seq
         if seq == self.seq:
-            self._own(self._guard.rollback)
-            return []
-        return self._commit(batch, seq)
+            self._roll_back()
+            for pending in batch:
+                pending.is_settled = True
+        else:
+            self._commit_all(batch, seq)
+        return []
 
     def _one(self, pending: Pending) -> None:
         """
-        One mutation in its savepoint.
+        One mutation in its savepoint; what it ended with is in `pending`, not yet final.
 
         Raises:
             TransactionGone: The engine took the whole transaction, whoever else was in it.
+            DiskFailed: Nothing may be written any more.
         """
-        self._own(self._guard.savepoint)
-        link = WriteLink(self.connection)
+        link = WriteLink(self.connection, self._cursor.execute)
         db = Writer(link, self._context, pending.call.caller, pending.now_ns, pending.seed)
+        guard = self._guard
         try:
+            guard.run(self._savepoint)
             pending.value = pending.call.run(db)
-            if self.connection.get_autocommit():
-                raise link.lost or TransactionGone(RuntimeError("the transaction ended"))
+            if link.stopped is not None:
+                # The function swallowed what stopped it.
+                raise link.stopped
             self._check_references()
-            self._reach("before release")
-            self._own(self._guard.release)
+            if self._crash is not None:
+                self._crash("before release")
+            guard.run(self._release)
+            pending.error = None
         except BaseException as error:
-            if self.connection.get_autocommit():
-                raise _gone(error, link) from None
-            self._undo()
-            _fail(pending, error)
+            pending.value = None
+            gone = self._undo(link, error)
+            pending.error = self._told(error, link, gone)
+            if gone is not None:
+                raise gone from None
+        finally:
+            link.stopped = Shut()
 
-    def _undo(self) -> None:
+    def _undo(self, link: WriteLink, error: BaseException) -> Stopped | None:
+        """Take back one mutation; if more than that is lost, what the engine said to it."""
+        stop = link.stopped
+        if isinstance(stop, DiskFailed):
+            return stop
+        if self.connection.get_autocommit():
+            return stop if isinstance(stop, TransactionGone) else TransactionGone(error)
+        if isinstance(error, apsw.BusyError):
+            # A statement was left half-read, and it holds the savepoint.
+            self._cursor.close(True)
+            self._cursor = self.connection.cursor()
         try:
-            self._own(self._guard.undo)
-            self._own(self._guard.release)
-        except apsw.Error as error:
+            self._guard.run(self._undo_one)
+            self._guard.run(self._release)
+        except apsw.Error as refused:
             self._roll_back()
-            raise TransactionGone(error) from None
+            return DiskFailed(refused) if is_fsync(refused) else TransactionGone(error)
+        return None
+
+    def _told(self, error: BaseException, link: WriteLink, gone: Stopped | None) -> BaseException:
+        if gone is not None:
+            return refusal(gone, link, self._context)
+        if isinstance(error, apsw.BusyError):
+            return StatementError("a statement of the mutation was not read to its end.")
+        return refusal(error, link, self._context)
 
     def _check_references(self) -> None:
         """A deferred key would fail the COMMIT, and with it everybody; so it fails its own."""
-        waiting = self.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]
-        if waiting:
+        if self.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
             raise ConstraintViolation("reference")
 
-    def _commit(self, batch: list[Pending], seq: int) -> list[Pending]:
-        try:
-            self._cursor.execute("UPDATE _freehold_meta SET seq = ? WHERE id = 1", (seq,))
-            self._reach("before commit")
-            self.committing = seq
-            self._own(self._guard.commit)
-        except apsw.Error as error:
-            return self._commit_failed(batch, error)
-        self.seq = seq
-        self._reach("after commit")
-        return []
-
-    def _commit_failed(self, batch: list[Pending], error: apsw.Error) -> list[Pending]:
-        """Decide what a COMMIT that raised means; see the module's words."""
-        is_open = not self.connection.get_autocommit()
-        self._roll_back()
-        if isinstance(error, apsw.FullError) and self._fence():
-            self.committing = self.seq
+    def _commit_all(self, batch: list[Pending], seq: int) -> None:
+        refused = self._finish(seq)
+        if refused is None:
             for pending in batch:
-                _fail(pending, _engine_error(error))
-            return []
-        if is_open and isinstance(error, (apsw.ConstraintError, apsw.BusyError)):
-            self.committing = self.seq
-            if len(batch) > 1:
-                self._one_by_one(batch)
-            else:
-                _fail(batch[0], _engine_error(error))
-            return []
-        self.broken = error
-        for pending in batch:
-            if pending.error is None:
-                _fail(pending, unknown())
-            elif isinstance(pending.error, Conflict):
-                # What it was refused for may never have happened.
-                _fail(pending, stopped())
-        return []
+                pending.is_settled = True
+            self.seq = seq
+            if self._crash is not None:
+                self._crash("after commit")
+        elif self._is_in_doubt:
+            self._doubt(batch)
+        elif len(batch) == 1:
+            self._refuse_all(batch, refused)
+        else:
+            self._one_by_one([pending for pending in batch if not pending.is_settled])
 
-    def _fence(self) -> bool:
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Nobody can say whether the last COMMIT is there."""
+        return self.broken is not None or self._unfenced is not None
+
+    def _finish(self, seq: int) -> apsw.Error | None:
+        """
+        COMMIT. None when it is durable; else why it is not there.
+
+        When nobody can say that it never will be, `_is_in_doubt` afterwards.
+        """
+        try:
+            self._guard.run(self._advance, (seq,))
+            if self._crash is not None:
+                self._crash("before commit")
+        except apsw.Error as error:
+            self._roll_back()
+            if is_fsync(error):
+                self.broken = error
+            return error
+        self.committing = seq
+        try:
+            self._guard.run(self._commit)
+        except apsw.Error as error:
+            self._roll_back()
+            if isinstance(error, apsw.IOError):
+                self.broken = error
+            elif not isinstance(error, (apsw.ConstraintError, apsw.BusyError)):
+                # Those two are said before anything is written.
+                self._fence()
+            if self.broken is None:
+                self.committing = self.seq
+            return error
+        return None
+
+    def _fence(self) -> None:
         """
         Commit something else, durably; then the failed COMMIT's frames are overwritten.
 
         Only then is `failed` true for ever (reliability 4.2: 0 of 127 came back).
         """
         try:
-            self._own(self._guard.begin)
-            self._cursor.execute("UPDATE _freehold_meta SET fence = fence + 1 WHERE id = 1")
-            self._own(self._guard.commit)
-        except apsw.Error:
+            self._guard.run(self._begin)
+            self._guard.run(self._pass)
+            self._guard.run(self._commit)
+            self._unfenced = None
+        except apsw.Error as error:
             self._roll_back()
-            return False
-        return True
+            self._unfenced = error
+            if isinstance(error, apsw.IOError):
+                self.broken = error
+
+    def _require_fence(self) -> None:
+        """
+        Nothing is begun behind a COMMIT that may come back.
+
+        Raises:
+            apsw.Error: It still cannot be fenced off.
+        """
+        if self._unfenced is not None:
+            self._fence()
+            if self._unfenced is not None:
+                raise self._unfenced
 
     def _roll_back(self) -> None:
         if not self.connection.get_autocommit():
             try:
-                self._own(self._guard.rollback)
+                self._guard.run(self._rollback)
             except apsw.Error as error:
                 self.broken = error
 
-    def _own(self, sql: str) -> None:
-        """Run a statement of the writer's own, which the guard lets through."""
-        guard = self._guard
-        guard.is_own = True
-        try:
-            self._cursor.execute(sql)
-        finally:
-            guard.is_own = False
+    def _refuse_all(self, batch: Sequence[Pending], error: apsw.Error) -> None:
+        """Nothing was written, for nobody; a failed fsync is the last one."""
+        if is_fsync(error):
+            self.broken = error
+        link = WriteLink(self.connection, self._cursor.execute)
+        for pending in batch:
+            if not pending.is_settled:
+                pending.value = None
+                pending.settle(refusal(error, link, self._context))
 
-    def _reach(self, point: str) -> None:
-        if self._crash is not None:
-            self._crash(point)
+    def _doubt(self, batch: Sequence[Pending]) -> None:
+        """Nobody can say whether the COMMIT is there."""
+        for pending in batch:
+            if not pending.is_settled:
+                # One that was refused heard it of a state that may never have been.
+                pending.settle(unknown() if pending.error is None else stopped())
+                pending.value = None
 
-    def _stored_seq(self) -> int:
-        seq: Any = self._cursor.execute("SELECT seq FROM _freehold_meta WHERE id = 1").get
-        return int(seq)
-
-
-def _gone(error: BaseException, link: WriteLink) -> TransactionGone:
-    if isinstance(error, TransactionGone):
-        return error
-    return link.lost or TransactionGone(error)
-
-
-def _fail(pending: Pending, error: BaseException) -> None:
-    if isinstance(error, ConstraintViolation):
-        # Only a reference that was deferred arrives here without its sentence.
-        error = Conflict("a reference points at no row, or a row is still pointed at.")
-    pending.error = error
-    pending.value = None
-
-
-def _engine_error(error: BaseException) -> BaseException:
-    """What a caller hears of an engine's error that was nobody's fault, or only its own."""
-    if isinstance(error, apsw.FullError):
-        return StorageFull(
-            "the disk is full; nothing was written.", hint="Free space, then call again."
-        )
-    if isinstance(error, apsw.InterruptError):
-        return DeadlineExceeded("the mutation was interrupted; nothing was written.")
-    if isinstance(error, (apsw.IOError, apsw.NoMemError, apsw.BusyError)):
-        return Unavailable(
-            "the storage refused the mutation; nothing was written.", hint="Call again."
-        )
-    if isinstance(error, apsw.ConstraintError):
-        return Conflict("the engine refused the mutation and rolled it back.")
-    return translated(error) if isinstance(error, apsw.Error) else error
-
-
-def stopped() -> CallError:
-    """What a caller hears when the writer has stopped and its mutation was not begun."""
-    return Unavailable(
-        "the writer has stopped after a storage fault; nothing was done.",
-        hint="Call again when the data layer has been started again.",
-    )
-
-
-def unknown() -> CallError:
-    """What a caller hears when a COMMIT failed on the disk."""
-    return OutcomeUnknown(
-        "the disk failed during the commit; the mutation may be there or not.",
-        hint="Look, or call again, when the data layer has been started again.",
-    )
+    def _stop_for(self, error: BaseException, batch: Sequence[Pending]) -> None:
+        """After a defect: nobody waits for ever, and nobody hears what may not be so."""
+        self.broken = error
+        if self.committing != self.seq:
+            self._doubt(batch)
+        self._roll_back()
+        for pending in batch:
+            if not pending.is_settled:
+                pending.value = None
+                pending.settle(stopped())

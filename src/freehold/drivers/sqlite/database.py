@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import apsw
 
@@ -21,18 +21,33 @@ from freehold.clock import Clock, SystemClock
 from freehold.crypto import KeyRing
 from freehold.db import IN_PROCESS, Caller, Context, Reader, Writer
 from freehold.db.ports import Call
-from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending, stopped
-from freehold.drivers.sqlite.connection import OverBudget, Place, open_connection
+from freehold.drivers.sqlite import pragmas
+from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending
+from freehold.drivers.sqlite.connection import Place, open_connection, settle
+from freehold.drivers.sqlite.files import give_free, keep_off
+from freehold.drivers.sqlite.inprocess import InProcessCall
 from freehold.drivers.sqlite.inspect import Rows, inspect_sql
+from freehold.drivers.sqlite.links import OverBudget
+from freehold.drivers.sqlite.log import WriteAheadLog
+from freehold.drivers.sqlite.memory import make_folder, remove_folder
+from freehold.drivers.sqlite.outcomes import closed, stopped, unread
 from freehold.drivers.sqlite.owner import Owner, OwnerLock
-from freehold.drivers.sqlite.pragmas import check_engine, own_checkpoints
-from freehold.drivers.sqlite.readers import SLOW_FOR_NS, ReaderThreads, Snapshots
+from freehold.drivers.sqlite.preparation import (
+    create_schema,
+    cursor_key,
+    ensure_meta,
+    make_recovered_durable,
+    refusals_at_start,
+)
+from freehold.drivers.sqlite.readers import ReaderThreads, ran_too_long
+from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.drivers.sqlite.writer import WriterThread
 from freehold.errors import (
     DeadlineExceeded,
     InvalidArgument,
     Overloaded,
     SeqNotReached,
+    StatementError,
     invariant,
 )
 from freehold.ids import Ids, SystemIds
@@ -41,13 +56,10 @@ from freehold.wire.limits import Limits
 
 T = TypeVar("T")
 _NEVER: Final = 1 << 62
+_NS_PER_MS: Final = 1_000_000
 _READER_THREADS: Final = 2
-
-_META = (
-    "CREATE TABLE IF NOT EXISTS _freehold_meta ("
-    "id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, "
-    "fence INTEGER NOT NULL, cursor_key BLOB NOT NULL) STRICT"
-)
+#: How long a method that passed its budget goes to the threads without being tried inline.
+SLOW_FOR_NS: Final = 60 * 1_000_000_000
 
 #: Runs a function on the event loop's thread, from any thread.
 OnLoop = Callable[[Callable[[], None]], None]
@@ -69,6 +81,10 @@ class SqliteDatabase:
         crash: Called at the named points of a commit; None in production.
     """
 
+    #: The writer's half and what handles share; there once the database is open.
+    commits: GroupCommit
+    context: Context
+
     def __init__(
         self,
         path: str | Path | None,
@@ -89,15 +105,21 @@ class SqliteDatabase:
         self._ids = ids or SystemIds()
         self._ring = ring
         self._limits = limits or Limits()
+        self._storage = storage
         self._crash = crash
-        own_name = f"{name}-{self._ids.seed().hex()[:16]}"
-        self._place = Place(str(self.path) if self.path else None, own_name, storage)
+        self._mark = ""
+        self._folder: Path | None = None
         self._lock: OwnerLock | None = None
-        self._slow: dict[str, int] = {}
+        self._keep: apsw.Connection | None = None
+        self._inline: Snapshots | None = None
         self._writer: WriterThread | None = None
         self._threads: ReaderThreads | None = None
+        self._handing_over = threading.Lock()
         self._on_loop: OnLoop = _here
-        self._inline_lock = threading.Lock()
+        self._slow: dict[str, int] = {}
+        # Without threads there is nobody to hand a long query to.
+        self._budget_ns = self._limits.statement_time_ms_max * _NS_PER_MS
+        #: Called on the writer's thread when it has stopped for good.
         self.broken: Callable[[BaseException], None] = _ignore
 
     def open(self, prepare: Callable[[apsw.Connection], None] | None = None) -> None:
@@ -109,33 +131,53 @@ class SqliteDatabase:
                 migrate. Without it the schema is created when the file is new.
 
         Raises:
-            EngineTooOld, OwnerLocked, StartError: It cannot be opened.
+            EngineTooOld, OwnerLocked, StartError: It cannot be opened; nothing is left open.
         """
-        check_engine()
-        if self.path is not None:
-            self._lock = OwnerLock(self.path).acquire()
+        invariant(self._keep is None, "the database is open already")
+        pragmas.check_engine()
         try:
-            connection = open_connection(self._place)
-            self._keep = connection
-            if self.path is not None:
-                # What recovery read may sit in the page cache only; this makes it durable.
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            own_checkpoints(connection)
-            (prepare or self._create)(connection)
-            self._ensure_meta(connection)
-            self.context = self._make_context(connection)
-            self.commits = GroupCommit(
-                connection,
-                context=self.context,
-                clock=self._clock,
-                mark=self._ids.seed().hex(),
-                crash=self._crash,
-            )
-            self._inline = self._snapshots()
+            self._place = self._take()
+            with refusals_at_start(self.path):
+                self._connect(prepare or self._create)
         except BaseException:
-            self._keep.close()
-            self._release()
+            self.close()
             raise
+
+    def _take(self) -> Place:
+        """The files, ours alone from now on."""
+        if self.path is None:
+            self._folder = make_folder(self.name)
+            return Place(str(self._folder / "memory.db"), self._storage, is_lasting=False)
+        self._lock = OwnerLock(self.path).acquire()
+        keep_off(self.path)
+        return Place(str(self.path.resolve()), self._storage)
+
+    def _connect(self, prepare: Callable[[apsw.Connection], None]) -> None:
+        self._keep = connection = open_connection(self._place, may_create=True)
+        make_recovered_durable(connection)
+        prepare(connection)
+        invariant(connection.get_autocommit(), "the preparation left its transaction open")
+        # A migration turns foreign keys off; whether it turned them on again is not asked.
+        settle(connection, self._place)
+        ensure_meta(connection, self._ids)
+        self._mark = self._ids.seed().hex()[:32]
+        self.context = Context(
+            database=self.name,
+            dialect="sqlite",
+            ring=self._ring,
+            cursor_key=cursor_key(connection),
+            page_rows_max=self._limits.page_rows_max,
+            records={record.__table__.name: record for record in self.schema.records},
+        )
+        self.commits = GroupCommit(
+            connection,
+            context=self.context,
+            clock=self._clock,
+            mark=self._mark,
+            crash=self._crash,
+        )
+        self._log = WriteAheadLog(connection)
+        self._inline = self._snapshots()
 
     def start(self, on_loop: OnLoop) -> None:
         """
@@ -144,20 +186,25 @@ class SqliteDatabase:
         Args:
             on_loop: How a thread reaches the event loop (`loop.call_soon_threadsafe`).
         """
+        invariant(self._inline is not None, "the database was not opened")
+        invariant(self._writer is None, "the database was started already")
         self._on_loop = on_loop
-        self._writer = WriterThread(
-            self.commits,
-            batch_size_max=self._limits.batch_size_max,
-            tell=self._tell,
-            broken=lambda error: self.broken(error),
-        )
+        self._budget_ns = self._limits.inline_budget_ms * _NS_PER_MS
         self._threads = ReaderThreads(
             self._snapshots,
             clock=self._clock,
             count=_READER_THREADS,
             waiting_max=self._limits.queue_length_max,
-            statement_ns_max=self._limits.statement_time_ms_max * 1_000_000,
+            statement_ns_max=self._limits.statement_time_ms_max * _NS_PER_MS,
             tell=on_loop,
+        )
+        self._writer = WriterThread(
+            self.commits,
+            self._log,
+            batch_size_max=self._limits.batch_size_max,
+            tell=self._tell,
+            broken=lambda error: self.broken(error),
+            rest=self._threads.rest,
         )
         self._writer.start()
 
@@ -166,16 +213,31 @@ class SqliteDatabase:
         if self._threads is not None:
             self._threads.stop()
             self._threads = None
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer = None
-        self._inline.close()
-        if self.path is not None and self.commits.broken is None:
-            # If it fails, the log stays beside the file and the next owner recovers from it.
+        with self._handing_over:
+            if self._writer is not None:
+                self._writer.stop()
+                self._writer = None
+            inline, self._inline = self._inline, None
+            connection, self._keep = self._keep, None
+        if inline is not None:
+            inline.close()
+        if connection is not None:
+            # The last connection moves the log into the database; if that fails, or a COMMIT
+            # did, the log stays beside the file and the next owner recovers from it.
+            is_clean = inline is not None and self.commits.broken is None
+            pragmas.checkpoint_on_close(connection, wanted=is_clean)
             with suppress(apsw.Error):
-                self._keep.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        self._keep.close()
-        self._release()
+                connection.close()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._lock is not None and self.path is not None:
+            give_free(self.path)
+            self._lock.release()
+            self._lock = None
+        if self._folder is not None:
+            remove_folder(self._folder)
+            self._folder = None
 
     def announce(self, *, socket: str | None, address: str | None) -> None:
         """Write into the lock file where this owner listens."""
@@ -186,24 +248,27 @@ class SqliteDatabase:
 
     def run_query(self, call: Call, /) -> None:
         """Run a query: inline, or on a thread when its method is known to be slow."""
+        inline = self._inline
+        if inline is None:
+            call.failed(0, closed())
+            return
         now_ns = self._clock.monotonic_ns()
         if call.min_seq > self.commits.seq:
             call.failed(self.commits.seq, self._not_reached(call.min_seq))
             return
-        slow_until_ns = self._slow.get(call.method)
-        if slow_until_ns is not None:
-            if now_ns < slow_until_ns:
-                self._hand_over(call)
-                return
-            del self._slow[call.method]
+        if self._slow and self._is_slow(call.method, now_ns):
+            self._hand_over(call, inline)
+            return
+        if now_ns >= call.deadline_ns:
+            call.failed(self.commits.seq, DeadlineExceeded("the call's time ran out."))
+            return
         try:
-            budget_ns = self._limits.inline_budget_ms * 1_000_000
-            seq, value = self._inline.run(call, stop_at_ns=now_ns + budget_ns)
+            seq, value = inline.run(call, stop_at_ns=now_ns + self._budget_ns)
         except OverBudget:
             self._slow[call.method] = now_ns + SLOW_FOR_NS
-            self._hand_over(call)
+            self._hand_over(call, inline)
         except BaseException as error:
-            call.failed(self.commits.seq, error)
+            call.failed(self.commits.seq, unread(error))
         else:
             call.done(seq, value)
 
@@ -214,7 +279,9 @@ class SqliteDatabase:
     def submit(self, call: Call, /) -> None:
         """Queue a mutation for the writer."""
         writer = self._writer
-        if writer is None or self.commits.broken is not None:
+        if writer is None:
+            call.failed(0, closed())
+        elif self.commits.broken is not None:
             call.failed(self.commits.seq, stopped())
         elif writer.waiting >= self._limits.queue_length_max:
             call.failed(
@@ -233,19 +300,34 @@ class SqliteDatabase:
         Run a function as one mutation and wait until it is durable.
 
         Raises:
+            StatementError: It is called by a mutation's function, on the writer's thread.
             Exception: What the function raised, or the database's own CallError.
         """
+        if self._keep is not None and self.commits.thread == threading.get_ident():
+            raise StatementError(
+                "a mutation cannot start another one: it would wait for itself.",
+                hint="Call the function with the same `db`.",
+            )
         done = threading.Event()
         call = InProcessCall(run, caller)
         pending = Pending(call, self._clock.wall_ns(), self._ids.seed(), done.set)
-        if self._writer is None:
-            with self._inline_lock:
-                self.commits.step([pending])
-                pending.tell()
-        else:
-            self._writer.put(pending)
-            done.wait()
+        with self._handing_over:
+            if self._keep is None:
+                raise closed()
+            if self._writer is not None:
+                self._writer.put(pending)
+            else:
+                self._step_here(pending)
+        done.wait()
         return call.outcome()  # type: ignore[no-any-return]
+
+    def _step_here(self, pending: Pending) -> None:
+        try:
+            self.commits.step([pending])
+        finally:
+            pending.tell()
+        if self.commits.broken is None and self._log.is_due:
+            self._log.checkpoint()
 
     def read(self, run: Callable[[Reader], T], *, caller: Caller = IN_PROCESS) -> T:
         """
@@ -258,10 +340,13 @@ class SqliteDatabase:
         call = InProcessCall(run, caller)
         snapshots = self._snapshots()
         try:
-            longest_ns = self._limits.statement_time_ms_max * 1_000_000
-            _, value = snapshots.run(call, stop_at_ns=self._clock.monotonic_ns() + longest_ns)
+            longest_ns = self._limits.statement_time_ms_max * _NS_PER_MS
+            stop_at_ns = self._clock.monotonic_ns() + longest_ns
+            _, value = snapshots.run_in_transaction(call, stop_at_ns=stop_at_ns)
         except OverBudget:
-            raise DeadlineExceeded("the query ran longer than a query may.") from None
+            raise ran_too_long(self._limits.statement_time_ms_max) from None
+        except apsw.Error as error:
+            raise unread(error) from None
         finally:
             snapshots.close()
         return value  # type: ignore[no-any-return]
@@ -272,6 +357,8 @@ class SqliteDatabase:
         invariant(self._writer is None, "the writer's thread runs: use write()")
         with self.commits.by_hand(caller, self._clock.wall_ns(), self._ids.seed()) as db:
             yield db
+        if self._log.is_due:
+            self._log.checkpoint()
 
     @contextmanager
     def reading(self, *, caller: Caller = IN_PROCESS) -> Iterator[Reader]:
@@ -289,13 +376,14 @@ class SqliteDatabase:
 
         Raises:
             InvalidArgument: It is no SELECT, or the cap on rows is out of range.
+            DeadlineExceeded: It ran longer than a query may.
         """
         if not 1 <= rows_max <= self._limits.page_rows_max:
             raise InvalidArgument(
                 f"limit {rows_max} is not between 1 and {self._limits.page_rows_max}.",
                 path="limit",
             )
-        longest_ns = self._limits.statement_time_ms_max * 1_000_000
+        longest_ns = self._limits.statement_time_ms_max * _NS_PER_MS
         stop_at_ns = self._clock.monotonic_ns() + longest_ns
         return inspect_sql(
             self._place, sql, rows_max=rows_max, clock=self._clock, stop_at_ns=stop_at_ns
@@ -316,30 +404,62 @@ class SqliteDatabase:
     @property
     def gauges(self) -> dict[str, float]:
         """Figures of the moment, by name."""
-        writer = self._writer
+        writer, threads, commits = self._writer, self._threads, self.commits
+        busy_since_ns = commits.busy_since_ns
+        busy_ns = self._clock.monotonic_ns() - busy_since_ns if busy_since_ns else 0
         return {
-            "seq": self.seq,
+            "seq": commits.seq,
             "writer_queue_length": writer.waiting if writer else 0,
-            "wal_pages": writer.log_pages if writer else 0,
-            "batches": self.commits.batches,
+            "writer_busy_s": busy_ns / 1_000_000_000,
+            "wal_pages": self._log.pages,
+            "checkpoints": self._log.checkpoints,
+            "batches": commits.batches,
+            "batch_restarts": commits.restarts,
+            "reader_queue_length": threads.waiting if threads else 0,
+            "oldest_reader_s": threads.oldest_s if threads else 0.0,
         }
 
     def _snapshots(self) -> Snapshots:
-        return Snapshots(self._place, context=self.context, clock=self._clock, commits=self.commits)
+        if self._keep is None:
+            raise closed()
+        return Snapshots(
+            self._place,
+            context=self.context,
+            clock=self._clock,
+            commits=self.commits,
+            mark=self._mark,
+        )
 
-    def _hand_over(self, call: Call) -> None:
-        invariant(self._threads is not None, "the database was not started")
+    def _create(self, connection: apsw.Connection) -> None:
+        create_schema(connection, self.schema)
+
+    def _is_slow(self, method: str, now_ns: int) -> bool:
+        slow_until_ns = self._slow.get(method)
+        if slow_until_ns is None:
+            return False
+        if now_ns < slow_until_ns:
+            return True
+        del self._slow[method]
+        return False
+
+    def _hand_over(self, call: Call, inline: Snapshots) -> None:
+        threads = self._threads
+        if threads is None:
+            call.failed(self.commits.seq, ran_too_long(self._limits.statement_time_ms_max))
+            return
         try:
-            self._threads.put(call)  # type: ignore[union-attr]
+            threads.put(call)
         except Overloaded as error:
             call.failed(self.commits.seq, error)
 
     def _tell(self, batch: Sequence[Pending]) -> None:
         """One wake-up of the event loop for the whole batch."""
+        rest = []
         for pending in batch:
             if pending.waiter is not None:
                 pending.tell()
-        rest = [pending for pending in batch if pending.waiter is None]
+            else:
+                rest.append(pending)
         if rest:
             self._on_loop(lambda: _tell_all(rest))
 
@@ -350,41 +470,6 @@ class SqliteDatabase:
             path="Freehold-Min-Seq",
         )
 
-    def _create(self, connection: apsw.Connection) -> None:
-        """Build the schema in a new database; used where nobody migrates (tests, memory)."""
-        tables = connection.execute(
-            "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_freehold\\_%' ESCAPE '\\'"
-        ).fetchall()[0][0]
-        if tables == 0:
-            with connection:
-                for sql in self.schema.ddl("sqlite"):
-                    connection.execute(sql)
-
-    def _ensure_meta(self, connection: apsw.Connection) -> None:
-        with connection:
-            connection.execute(_META)
-            connection.execute(
-                "INSERT OR IGNORE INTO _freehold_meta (id, seq, fence, cursor_key) "
-                "VALUES (1, 0, 0, ?)",
-                (self._ids.seed(),),
-            )
-
-    def _make_context(self, connection: apsw.Connection) -> Context:
-        key: Any = connection.execute("SELECT cursor_key FROM _freehold_meta").get
-        return Context(
-            database=self.name,
-            dialect="sqlite",
-            ring=self._ring,
-            cursor_key=key,
-            page_rows_max=self._limits.page_rows_max,
-            records={record.__table__.name: record for record in self.schema.records},
-        )
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
     @contextmanager
     def opened(self) -> Iterator[SqliteDatabase]:
         """Open without threads, for a test or a command; closed at the end."""
@@ -393,35 +478,6 @@ class SqliteDatabase:
             yield self
         finally:
             self.close()
-
-
-class InProcessCall:
-    """A function of the same process as a call; satisfies `db.ports.Call`."""
-
-    method: Final = "in process"
-    min_seq: Final = 0
-    deadline_ns: Final = _NEVER
-
-    def __init__(self, run: Callable[[Any], Any], caller: Caller) -> None:
-        self.run = run
-        self.caller = caller
-        self.seq = 0
-        self._value: Any = None
-        self._error: BaseException | None = None
-
-    def done(self, seq: int, value: Any, /) -> None:
-        """Keep what came out."""
-        self.seq, self._value = seq, value
-
-    def failed(self, seq: int, error: BaseException, /) -> None:
-        """Keep what went wrong."""
-        self.seq, self._error = seq, error
-
-    def outcome(self) -> Any:
-        """What came out; raises what went wrong."""
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 def _tell_all(batch: Sequence[Pending]) -> None:

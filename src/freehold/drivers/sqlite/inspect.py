@@ -1,5 +1,5 @@
 """
-A look into a database by SQL, for its operator: reads only, with caps on rows and time.
+A look into a database by SQL, for its operator: reads only, with caps on rows, size and time.
 
 It has a connection of its own, read-only, with an authorizer that knows nothing but
 reading. What it shows is what is stored: sealed columns as ciphertext.
@@ -7,7 +7,8 @@ reading. What it shows is what is stored: sealed columns as ciphertext.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import apsw
@@ -16,25 +17,29 @@ from freehold.clock import Clock
 from freehold.drivers.sqlite import pragmas
 from freehold.drivers.sqlite.connection import Place, open_connection
 from freehold.errors import DeadlineExceeded, InvalidArgument
+from freehold.scalars import INT_MAX
 
 _ALLOWED: Final = frozenset(
     (apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE)
 )
+#: No value is longer, and no intermediate one: `zeroblob(1e9)` is no way to take the memory.
+_VALUE_BYTES_MAX: Final = 1024 * 1024
+#: Characters in all rows together; then the answer is cut.
+_SHOWN_MAX: Final = 4 * 1024 * 1024
+_STEPS_BETWEEN_LOOKS: Final = 5_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rows:
     """What came back."""
 
-    columns: list[str]
-    rows: list[list[Any]]
-    #: There were more rows than asked for.
-    is_cut: bool
+    columns: list[str] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
+    #: There was more than asked for, or than is shown at once.
+    is_cut: bool = False
 
 
-def inspect_sql(
-    place: Place, sql: str, *, rows_max: int, clock: Clock, stop_at_ns: int
-) -> Rows:
+def inspect_sql(place: Place, sql: str, *, rows_max: int, clock: Clock, stop_at_ns: int) -> Rows:
     """
     The rows of one SELECT.
 
@@ -45,8 +50,11 @@ def inspect_sql(
     connection = open_connection(place)
     try:
         pragmas.read_only(connection)
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_MAX)
         connection.set_authorizer(_authorize)
-        connection.set_progress_handler(lambda: clock.monotonic_ns() > stop_at_ns, 5_000)
+        connection.set_progress_handler(
+            lambda: clock.monotonic_ns() > stop_at_ns, _STEPS_BETWEEN_LOOKS
+        )
         return _rows(connection.cursor(), sql, rows_max)
     except apsw.InterruptError:
         raise DeadlineExceeded("the statement ran longer than a query may.") from None
@@ -54,24 +62,56 @@ def inspect_sql(
         raise InvalidArgument(
             "only a SELECT is allowed here.", hint="Change data through a mutation.", path="text"
         ) from None
-    except (apsw.SQLError, apsw.BindingsError) as error:
+    except apsw.ExecTraceAbort:
+        raise InvalidArgument("give one SELECT at a time.", path="text") from None
+    except UnicodeError:
+        raise InvalidArgument(
+            "a text that is not UTF-8 cannot be shown.", hint="Show it with hex(…).", path="text"
+        ) from None
+    except (apsw.SQLError, apsw.BindingsError, apsw.TooBigError, apsw.MismatchError) as error:
         raise InvalidArgument(f"SQLite says: {error}.", path="text") from None
     finally:
         connection.close()
 
 
 def _rows(cursor: apsw.Cursor, sql: str, rows_max: int) -> Rows:
-    columns: list[str] = []
-    rows: list[list[Any]] = []
+    found = Rows()
+    begun: list[str] = []
+
+    def is_first(cursor: apsw.Cursor, statement: str, _: Any) -> bool:
+        # A look at the description is possible only now: without rows there is none later.
+        found.columns = found.columns or [column[0] for column in cursor.get_description()]
+        begun.append(statement)
+        return len(begun) == 1
+
+    cursor.exec_trace = is_first
+    shown = 0
     for row in cursor.execute(sql):
-        columns = columns or [column[0] for column in cursor.get_description()]
-        if len(rows) == rows_max:
-            return Rows(columns, rows, is_cut=True)
-        rows.append([f"x'{v.hex()}'" if isinstance(v, bytes) else v for v in row])
-    return Rows(columns, rows, is_cut=False)
+        values = [_shown(value) for value in row]
+        shown += sum(len(value) for value in values if isinstance(value, str))
+        if len(found.rows) == rows_max or shown > _SHOWN_MAX:
+            found.is_cut = True
+            cursor.close(True)
+            break
+        found.rows.append(values)
+    return found
+
+
+def _shown(value: Any) -> Any:
+    """The value as every codec has it."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, int) and abs(value) > INT_MAX:
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
 
 
 def _authorize(
-    action: int, _1: str | None, _2: str | None, _3: str | None, _4: str | None
+    action: int, first: str | None, second: str | None, _3: str | None, _4: str | None
 ) -> int:
+    if action == apsw.SQLITE_READ and (first, second) == ("_freehold_meta", "cursor_key"):
+        # It signs page cursors; it is shown as NULL.
+        return apsw.SQLITE_IGNORE
     return apsw.SQLITE_OK if action in _ALLOWED else apsw.SQLITE_DENY

@@ -3,19 +3,24 @@ The owner lock: one process owns a database file.
 
 A lock file beside the database is held for the process's life with `flock`, which the kernel
 gives back when the process ends, however it ends. It is a file of its own because closing
-any handle on the database file would drop SQLite's own locks (reliability 4.13).
+any handle on the database file would drop SQLite's own locks (reliability 4.13), see `files`.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from freehold.errors import OwnerLocked, StartError
+
+#: Who asks `owner_of` holds the lock for a few microseconds; an owner that comes then waits.
+_TRIES: Final = 10
+_BETWEEN_TRIES_S: Final = 0.01
 
 
 class Owner(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -33,10 +38,11 @@ class OwnerLock:
 
     Args:
         database: The database file; the lock file's name is the same with `.lock` behind it.
+            Links are followed, so that two names of one file have one lock.
     """
 
     def __init__(self, database: Path) -> None:
-        self.path = Path(f"{database}.lock")
+        self.path = _lock_path(database)
         self._database = database
         self._file: int | None = None
 
@@ -56,11 +62,9 @@ class OwnerLock:
                 f"the lock file {self.path} cannot be opened: {error.strerror}.",
                 hint="Choose a folder that this user may write.",
             ) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(handle):
             os.close(handle)
-            raise self._taken() from None
+            raise self._taken()
         self._file = handle
         self.tell(Owner(pid=os.getpid()))
         return self
@@ -94,9 +98,8 @@ class OwnerLock:
 
 def owner_of(database: Path) -> Owner | None:
     """Who owns the database now, None when nobody does (or nobody has said so yet)."""
-    path = Path(f"{database}.lock")
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(_lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -109,3 +112,18 @@ def owner_of(database: Path) -> Owner | None:
         return None
     finally:
         os.close(handle)
+
+
+def _lock_path(database: Path) -> Path:
+    return Path(f"{database.resolve()}.lock")
+
+
+def _locked(handle: int) -> bool:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            threading.Event().wait(_BETWEEN_TRIES_S)
+        else:
+            return True
+    return False

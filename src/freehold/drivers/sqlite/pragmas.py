@@ -21,7 +21,7 @@ def check_engine(version: str | None = None) -> None:
     Raises:
         EngineTooOld: This one has it.
     """
-    version = version or apsw.sqlite_lib_version()
+    version = apsw.sqlite_lib_version() if version is None else version
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
         raise EngineTooOld(
             f"SQLite {version} can corrupt a database (the WAL-reset bug).",
@@ -47,6 +47,11 @@ def journal_wal(connection: apsw.Connection) -> None:
 def synchronous_full(connection: apsw.Connection) -> None:
     """COMMIT returns after the fsync. NORMAL lost acknowledged commits in 5 of 8 power cuts."""
     connection.pragma("synchronous", "full")
+
+
+def synchronous_off(connection: apsw.Connection) -> None:
+    """For a database in memory only: there is no disk to wait for."""
+    connection.pragma("synchronous", "off")
 
 
 def foreign_keys(connection: apsw.Connection) -> None:
@@ -81,6 +86,11 @@ def no_mmap(connection: apsw.Connection) -> None:
     connection.pragma("mmap_size", 0)
 
 
+def check_cells(connection: apsw.Connection) -> None:
+    """A damaged page is refused when it is read, and not followed out of its bounds."""
+    connection.pragma("cell_size_check", 1)
+
+
 def page_cache(connection: apsw.Connection, *, kibibytes: int) -> None:
     """Above SQLite's 2 MB: reads are 6 to 19 % faster."""
     connection.pragma("cache_size", -kibibytes)
@@ -94,3 +104,18 @@ def read_only(connection: apsw.Connection) -> None:
 def own_checkpoints(connection: apsw.Connection) -> None:
     """No checkpoint inside COMMIT: the writer makes them after its callers are answered."""
     connection.wal_autocheckpoint(0)
+
+
+def log_size(connection: apsw.Connection, *, bytes_max: int) -> None:
+    """A log that a long reader let grow is cut back when it starts again from its beginning."""
+    connection.pragma("journal_size_limit", bytes_max)
+
+
+def checkpoint_on_close(connection: apsw.Connection, *, wanted: bool) -> None:
+    """
+    Whether the last connection to close moves the log into the database and removes it.
+
+    Only the writer's may, and not after a failed COMMIT: what the log holds is then for the
+    recovery of the next start to decide.
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0 if wanted else 1)

@@ -1,133 +1,39 @@
 """
-Queries: inline on the event loop's thread, within a budget; beyond it on a reader thread.
+Threads for queries that take their time.
 
 A point read takes a few microseconds, a hop to another thread ten times that, so small
-reads run where they arrive. One that passes its budget is interrupted there, run again on
-a thread, and its method goes straight to the threads for a while.
-
-Each query reads one snapshot and names its `seq`. A query of one statement needs no
-transaction: when no COMMIT was under way before or after it, its snapshot was the last
-commit. In all other cases it runs inside one, which it asks for its number.
+reads run where they arrive, see `database`. One that passes its budget there is run again
+here, on a connection of the thread's own.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 from freehold.clock import Clock
-from freehold.db import Caller, Context, Reader
 from freehold.db.ports import Call
-from freehold.drivers.sqlite import pragmas
-from freehold.drivers.sqlite.batch import GroupCommit
-from freehold.drivers.sqlite.connection import (
-    NeedsSnapshot,
-    OverBudget,
-    Place,
-    ReadLink,
-    open_connection,
-)
-from freehold.errors import DeadlineExceeded, Overloaded
+from freehold.drivers.sqlite.links import OverBudget
+from freehold.drivers.sqlite.snapshots import Snapshots
+from freehold.errors import CallError, DeadlineExceeded, Overloaded
 
-#: Steps of SQLite's machine between two looks at the time; a point read takes about 30.
-_STEPS_BETWEEN_LOOKS: Final = 5_000
-_ANY_NUMBER: Final = 1 << 60
-#: How long a method that passed its budget goes to the threads without being tried inline.
-SLOW_FOR_NS: Final = 60 * 1_000_000_000
-
-
-class Snapshots:
-    """
-    One connection that reads, and how a query runs on it.
-
-    Args:
-        place: Where the database is.
-        context: What handles share.
-        clock: For budgets.
-        commits: Tells the last commit, and whether one is under way.
-    """
-
-    def __init__(
-        self, place: Place, *, context: Context, clock: Clock, commits: GroupCommit
-    ) -> None:
-        self.connection = open_connection(place)
-        pragmas.read_only(self.connection)
-        self._cursor = self.connection.cursor()
-        self._link = ReadLink(self.connection)
-        self._context = context
-        self._clock = clock
-        self._commits = commits
-        #: Methods that ask more than once, and so begin with a transaction.
-        self._several: set[str] = set()
-        self._stop_at_ns = _ANY_NUMBER
-        self.connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
-
-    def run(self, call: Call, *, stop_at_ns: int) -> tuple[int, Any]:
-        """
-        Run a query; answers with its snapshot's `seq` and what the query returned.
-
-        Raises:
-            OverBudget: It was still running at `stop_at_ns` of the monotonic clock.
-        """
-        self._stop_at_ns = stop_at_ns
-        now_ns = self._clock.wall_ns()
-        commits = self._commits
-        if call.method not in self._several:
-            seq = commits.seq
-            if commits.committing == seq:
-                self._link.left = 1
-                try:
-                    value = call.run(Reader(self._link, self._context, call.caller, now_ns))
-                except NeedsSnapshot:
-                    self._several.add(call.method)
-                else:
-                    if commits.committing == seq:
-                        return seq, value
-        return self._in_transaction(call, now_ns)
-
-    def _in_transaction(self, call: Call, now_ns: int) -> tuple[int, Any]:
-        execute = self._cursor.execute
-        execute("BEGIN")
-        try:
-            seq = execute("SELECT seq FROM _freehold_meta WHERE id = 1").get
-            self._link.left = _ANY_NUMBER
-            value = call.run(Reader(self._link, self._context, call.caller, now_ns))
-        finally:
-            if not self.connection.get_autocommit():
-                execute("COMMIT")
-        return int(seq), value
-
-    @contextmanager
-    def by_hand(self, caller: Caller) -> Iterator[Reader]:
-        """One query whose function is a `with` block; for tests and the command line."""
-        self._cursor.execute("BEGIN")
-        self._link.left = _ANY_NUMBER
-        try:
-            yield Reader(self._link, self._context, caller, self._clock.wall_ns())
-        finally:
-            if not self.connection.get_autocommit():
-                self._cursor.execute("COMMIT")
-
-    def _is_late(self) -> bool:
-        return self._clock.monotonic_ns() > self._stop_at_ns
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
+_LOG = logging.getLogger("freehold.sqlite")
+_NS_PER_S: Final = 1_000_000_000
 
 
 class ReaderThreads:
     """
-    Threads for queries that take their time.
+    Threads that run queries, each on its own connection.
 
     Args:
-        open_snapshots: Makes a thread its own connection.
+        open_snapshots: Makes a thread its connection.
+        clock: For deadlines.
         count: How many threads.
         waiting_max: More queries than these are refused.
-        statement_ns_max: No query runs longer.
+        statement_ns_max: No query runs longer; it would hold the log's growth.
         tell: Runs a function on the event loop's thread.
     """
 
@@ -147,6 +53,11 @@ class ReaderThreads:
         self._statement_ns_max = statement_ns_max
         self._tell = tell
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
+        self._changed = threading.Condition()
+        #: When each running query began, by thread.
+        self._running: dict[int, int] = {}
+        self._is_resting = False
+        self._when_resting: Callable[[], None] | None = None
         self._threads = [
             threading.Thread(target=self._run, name=f"freehold-reader-{n}", daemon=True)
             for n in range(count)
@@ -172,34 +83,85 @@ class ReaderThreads:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """How many queries wait."""
+        return self._queue.qsize()
+
+    @property
+    def oldest_s(self) -> float:
+        """How long the longest of the running queries has been running."""
+        began = list(self._running.values())
+        return (self._clock.monotonic_ns() - min(began)) / _NS_PER_S if began else 0.0
+
+    def rest(self, then: Callable[[], None]) -> Callable[[], None]:
+        """
+        Begin no query until woken; those that run come to their end.
+
+        Args:
+            then: Called once, when none runs any more.
+
+        Returns:
+            What wakes them.
+        """
+        with self._changed:
+            self._is_resting = True
+            self._when_resting = then
+            self._look_whether_all_rest()
+        return self._wake
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._is_resting = False
+            self._when_resting = None
+            self._changed.notify_all()
+
+    def _look_whether_all_rest(self) -> None:
+        if self._is_resting and not self._running and self._when_resting is not None:
+            then, self._when_resting = self._when_resting, None
+            then()
+
     def _run(self) -> None:
         snapshots: Snapshots | None = None
+        me = threading.get_ident()
         while (call := self._queue.get()) is not None:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._is_resting)
+                self._running[me] = self._clock.monotonic_ns()
             try:
                 snapshots = snapshots or self._open()
                 outcome = self._outcome(snapshots, call)
             except BaseException as error:
                 outcome = _failing(call, error)
-            self._tell(outcome)
+            with self._changed:
+                del self._running[me]
+                self._look_whether_all_rest()
+            try:
+                self._tell(outcome)
+            except Exception:
+                _LOG.exception("the outcome of a query could not be handed over")
         if snapshots is not None:
             snapshots.close()
 
     def _outcome(self, snapshots: Snapshots, call: Call) -> Callable[[], None]:
         now_ns = self._clock.monotonic_ns()
-        if now_ns >= call.deadline_ns:
+        deadline_ns = call.deadline_ns
+        if now_ns >= deadline_ns:
             return _failing(call, DeadlineExceeded("the call's time ran out while it waited."))
-        stop_at_ns = min(call.deadline_ns, now_ns + self._statement_ns_max)
+        stop_at_ns = min(deadline_ns, now_ns + self._statement_ns_max)
         try:
             seq, value = snapshots.run(call, stop_at_ns=stop_at_ns)
         except OverBudget:
-            return _failing(
-                call,
-                DeadlineExceeded(
-                    f"the query ran longer than {self._statement_ns_max // 1_000_000} ms.",
-                    hint="Ask for less at once, or give its filter an index.",
-                ),
-            )
+            return _failing(call, ran_too_long((stop_at_ns - now_ns) // 1_000_000))
         return lambda: call.done(seq, value)
+
+
+def ran_too_long(longest_ms: int) -> CallError:
+    """What the caller of a query hears that was ended."""
+    return DeadlineExceeded(
+        f"the query ran longer than {longest_ms} ms.",
+        hint="Ask for less at once, or give its filter an index.",
+    )
 
 
 def _failing(call: Call, error: BaseException) -> Callable[[], None]:

@@ -11,17 +11,20 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Final
 
-import apsw
-
-from freehold.drivers.sqlite.batch import GroupCommit, Pending, stopped
+from freehold.drivers.sqlite.batch import GroupCommit, Pending
+from freehold.drivers.sqlite.log import WriteAheadLog
+from freehold.drivers.sqlite.outcomes import stopped
 
 _LOG = logging.getLogger("freehold.sqlite")
-#: Pages in the log before it is moved into the database: 4,000 pages are 16 MB.
-CHECKPOINT_PAGES: Final = 4_000
 
 Tell = Callable[[Sequence[Pending]], None]
+#: Asks readers to rest: called with what to do when they do, answers with what wakes them.
+Rest = Callable[[Callable[[], None]], Callable[[], None]]
+
+
+class _Quiet:
+    """In the queue: the readers rest, so the log can be cut off now."""
 
 
 class WriterThread:
@@ -30,27 +33,34 @@ class WriterThread:
 
     Args:
         commits: The connection and its step.
+        log: Its write-ahead log.
         batch_size_max: No batch is larger.
         tell: Hands a finished batch over; called once for each batch, on this thread.
         broken: Called once when the writer cannot go on.
+        rest: Asks the readers' threads to rest.
     """
 
     def __init__(
         self,
         commits: GroupCommit,
+        log: WriteAheadLog,
         *,
         batch_size_max: int,
         tell: Tell,
         broken: Callable[[BaseException], None],
+        rest: Rest,
     ) -> None:
         self._commits = commits
+        self._log = log
         self._batch_size_max = batch_size_max
         self._tell = tell
         self._broken = broken
-        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
-        self._log_pages = 0
+        self._rest = rest
+        self._queue: SimpleQueue[Pending | _Quiet | None] = SimpleQueue()
+        #: What ended a batch without being part of it; its turn is next.
+        self._held: list[_Quiet | None] = []
+        self._wake: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="freehold-writer", daemon=True)
-        commits.connection.set_wal_hook(self._on_commit)
 
     def start(self) -> None:
         """Begin to take what waits."""
@@ -60,11 +70,6 @@ class WriterThread:
     def waiting(self) -> int:
         """How many mutations wait; a batch that runs is not counted."""
         return self._queue.qsize()
-
-    @property
-    def log_pages(self) -> int:
-        """Pages in the write-ahead log after the last commit."""
-        return self._log_pages
 
     def put(self, pending: Pending) -> None:
         """Hand a mutation over; from now on it cannot be taken back, only be too late."""
@@ -78,55 +83,77 @@ class WriterThread:
     def _run(self) -> None:
         try:
             while (batch := self._next()) is not None:
-                self._commits.step(batch)
-                self._tell(batch)
+                if batch:
+                    self._work(batch)
+                else:
+                    self._cut_off_log()
                 if self._commits.broken is not None:
                     self._end(self._commits.broken)
                     return
-                if self._log_pages >= CHECKPOINT_PAGES:
-                    self._checkpoint()
         except BaseException as error:
             # A defect here must not leave callers waiting for ever on a dead thread.
             self._commits.broken = error
             self._end(error)
+        finally:
+            self._wake_readers()
+
+    def _work(self, batch: list[Pending]) -> None:
+        try:
+            self._commits.step(batch)
+        finally:
+            self._hand_over(batch)
+        if self._commits.broken is None and self._log.is_due:
+            self._log.checkpoint()
+            if self._log.is_starved and self._wake is None:
+                self._wake = self._rest(lambda: self._queue.put(_Quiet()))
 
     def _next(self) -> list[Pending] | None:
-        """What waits, at least one; None when it is time to end."""
-        first = self._queue.get()
+        """What waits, nothing when the readers rest; None when it is time to end."""
+        first = self._held.pop() if self._held else self._queue.get()
         if first is None:
             return None
+        if isinstance(first, _Quiet):
+            return []
         batch = [first]
         while len(batch) < self._batch_size_max:
             try:
                 more = self._queue.get_nowait()
             except Empty:
                 break
-            if more is None:
-                self._queue.put(None)
+            if not isinstance(more, Pending):
+                self._held.append(more)
                 break
             batch.append(more)
         return batch
 
-    def _end(self, error: BaseException) -> None:
-        _LOG.critical("the writer has stopped: %s: %s", type(error).__name__, error)
-        self._broken(error)
-        while (pending := self._queue.get()) is not None:
-            pending.error = stopped()
-            self._tell([pending])
-
-    def _on_commit(self, _: apsw.Connection, __: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """
-        Move the log into the database, as far as readers allow, without waiting for them.
-
-        A failed fsync is never tried again (reliability 4.3): the writer stops.
-        """
+    def _hand_over(self, batch: Sequence[Pending]) -> None:
+        """Tell the callers; what they are told is done, so a failure to tell stops nothing."""
         try:
-            self._commits.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except (apsw.BusyError, apsw.LockedError):
-            return
-        except apsw.FullError:
-            _LOG.warning("the log could not be moved into the database: the disk is full")
+            self._tell(batch)
+        except Exception:
+            _LOG.exception("%d outcomes could not be handed over", len(batch))
+
+    def _cut_off_log(self) -> None:
+        try:
+            self._log.cut_off()
+        finally:
+            self._wake_readers()
+
+    def _wake_readers(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
+
+    def _end(self, error: BaseException) -> None:
+        """The writer is broken: say so, and refuse everything until it is told to stop."""
+        _LOG.critical("the writer has stopped: %s: %s", type(error).__name__, error)
+        self._wake_readers()
+        try:
+            self._broken(error)
+        except Exception:
+            _LOG.exception("nobody could be told that the writer has stopped")
+        while (waiting := self._held.pop() if self._held else self._queue.get()) is not None:
+            if isinstance(waiting, Pending):
+                waiting.settle(stopped())
+                waiting.seq = self._commits.seq
+                self._hand_over([waiting])

@@ -1,0 +1,93 @@
+"""
+A schema's parts as statements that build them, for either engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+
+from freehold.schema.marks import Trigger
+from freehold.schema.sqltext import literal, quoted, tidy
+
+DialectName = Literal["sqlite", "postgresql"]
+
+#: PostgreSQL's usual style of parameters would double every `%` of a condition.
+DIALECTS: Final[dict[str, sa.Dialect]] = {
+    "sqlite": sqlite.dialect(),
+    "postgresql": postgresql.dialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
+}
+
+
+def create_all(
+    tables: Sequence[sa.Table], triggers: Sequence[tuple[str, Trigger]], dialect: DialectName
+) -> list[str]:
+    """Every statement that builds these from nothing, in order."""
+    statements: list[str] = []
+    later: list[sa.ForeignKeyConstraint] = []
+    done: set[str] = set()
+    for table in tables:
+        done.add(table.name)
+        # SQLite looks a reference up when a row is written, PostgreSQL when it is declared.
+        early = [c for c in table.foreign_key_constraints if _target(c) not in done]
+        if dialect == "sqlite":
+            early = []
+        statements.append(create_table(table, dialect, without=early))
+        later += early
+    later.sort(key=lambda each: str(each.name))
+    statements += [_tidied(AddConstraint(constraint), dialect) for constraint in later]
+    for table in tables:
+        statements += create_indexes(table, dialect)
+    for table_name, trigger in triggers:
+        statements += create_trigger(table_name, trigger, dialect)
+    return statements
+
+
+def create_table(
+    table: sa.Table, dialect: DialectName, *, without: Sequence[sa.ForeignKeyConstraint] = ()
+) -> str:
+    """CREATE TABLE as one statement, without the references in `without`."""
+    kept = [each for each in table.foreign_key_constraints if each not in without]
+    return _tidied(CreateTable(table, include_foreign_key_constraints=kept), dialect)
+
+
+def create_indexes(table: sa.Table, dialect: DialectName) -> list[str]:
+    """CREATE INDEX for each index of the table, by name."""
+    return [
+        _tidied(CreateIndex(index), dialect)
+        for index in sorted(table.indexes, key=lambda index: str(index.name))
+    ]
+
+
+def create_trigger(table: str, trigger: Trigger, dialect: DialectName) -> list[str]:
+    """CREATE TRIGGER, with the function that PostgreSQL wants beside it."""
+    of = f" OF {', '.join(quoted(name) for name in trigger.of)}" if trigger.of else ""
+    head = f"{trigger.when.upper()} {trigger.event.upper()}{of} ON {quoted(table)} FOR EACH ROW"
+    condition = f" WHEN ({trigger.condition})" if trigger.condition else ""
+    name = quoted(trigger.name)
+    sentence = literal(trigger.refuse or "")
+    if dialect == "sqlite":
+        body = f"SELECT RAISE(ABORT, {sentence})" if trigger.refuse else trigger.run
+        return [f"CREATE TRIGGER {name} {head}{condition} BEGIN {body}; END"]
+    if trigger.refuse:
+        body = f"RAISE EXCEPTION USING MESSAGE = {sentence}"
+    else:
+        # What it returns goes on to be written; after a delete there is no NEW.
+        body = f"{trigger.run}; RETURN {'OLD' if trigger.event == 'delete' else 'NEW'}"
+    as_function = f"AS $trigger$ BEGIN {body}; END $trigger$"
+    return [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {as_function}",
+        f"CREATE TRIGGER {name} {head}{condition} EXECUTE FUNCTION {name}()",
+    ]
+
+
+def _target(constraint: sa.ForeignKeyConstraint) -> str:
+    return constraint.elements[0].target_fullname.rsplit(".", 1)[0]
+
+
+def _tidied(element: Any, dialect: DialectName) -> str:
+    return tidy(str(element.compile(dialect=DIALECTS[dialect])))

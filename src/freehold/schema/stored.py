@@ -1,0 +1,90 @@
+"""
+How SQLAlchemy is told of a kind, so that it travels along inside a statement.
+
+A parameter compared with a column takes the column's type with it; so a compiled statement
+knows how to write each of its parameters without asking SQLAlchemy at run time. Nothing
+here converts a value: that is done by the kind, outside SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.sql import operators
+
+from freehold.schema.kinds import Kind
+
+#: Operators whose other side is a value of the column's own kind. BETWEEN asks with `and_`.
+_COMPARISONS: Final = frozenset(
+    (
+        operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge,
+        operators.is_, operators.is_not, operators.is_distinct_from,
+        operators.is_not_distinct_from, operators.in_op, operators.not_in_op,
+        operators.between_op, operators.not_between_op, operators.and_,
+    )
+)  # fmt: skip
+
+
+class _Operations:
+    """Gives a parameter of LIKE, `+` and the like the bare storage type, without a kind."""
+
+    type: Stored
+
+    def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+        if op not in _COMPARISONS:
+            storage = self.type.kind.storage
+            other = tuple(
+                sa.type_coerce(each, storage)
+                if isinstance(each, sa.BindParameter) and isinstance(each.type, sa.types.NullType)
+                else each
+                for each in other
+            )
+        return super().operate(op, *other, **options)  # type: ignore[misc]
+
+
+class Stored(sa.types.TypeDecorator[Any]):
+    """
+    A column's type, which remembers its kind.
+
+    `write` is what a value under this type goes through: here that of a comparison.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        self.kind = kind
+        self.impl = kind.storage  # type: ignore[assignment]
+
+    @property
+    def write(self) -> Callable[[Any], Any] | None:
+        """From the Python value to the driver's, None when it is the same."""
+        return self.kind.compare
+
+    @property
+    def comparator_factory(self) -> Any:  # type: ignore[override]
+        """The operators of the storage type, with the rule of `_Operations`."""
+        storage: Any = self.kind.storage
+        bases = (_Operations, sa.types.TypeDecorator.Comparator, storage.comparator_factory)
+        return type("StoredComparator", bases, {})
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """The type of a fixed value on the other side of an operator."""
+        return self if op in _COMPARISONS else self.kind.storage
+
+    def copy(self, **_: Any) -> Stored:
+        return type(self)(self.kind)
+
+
+class Written(Stored):
+    """The type of a value that a column is set to: it goes through every check."""
+
+    cache_ok = True
+
+    @property
+    def write(self) -> Callable[[Any], Any] | None:
+        """From the Python value to the driver's, None when it is the same."""
+        return self.kind.write
