@@ -40,6 +40,7 @@ class ServerProcess:
         #: The lines of its standard error.
         self.said: list[str] = []
         self._rest = ""
+        self._started_at = 0
 
     @property
     def address(self) -> str:
@@ -52,11 +53,12 @@ class ServerProcess:
         self.process = subprocess.Popen(
             self._arguments, stderr=subprocess.PIPE, bufsize=0, env=environment
         )
+        self._started_at = len(self.said)
         self.wait_for("listens on")
 
     def wait_for(self, text: str) -> str:
-        """The line that holds the text, once it is said."""
-        seen = 0
+        """The line that holds the text, once it is said since the last start."""
+        seen = self._started_at
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             for line in self.said[seen:]:

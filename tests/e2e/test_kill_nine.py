@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from hotmetal.clients.hotmetal import (
@@ -58,8 +60,10 @@ async def write_until_it_dies(
             number += 1
 
 
-async def one_round(server: ServerProcess, publication: str, live_s: float) -> list[str]:
-    """Let the clients write, kill the server in the middle, and say what it had answered."""
+async def one_round(
+    server: ServerProcess, publication: str, live_s: float, end: Callable[[], object]
+) -> list[str]:
+    """Let the clients write, end the server in the middle, and say what it had answered."""
     answered: list[str] = []
     async with DataLayer.connect(server.address) as dal:
         await dal.create_publication(
@@ -70,7 +74,7 @@ async def one_round(server: ServerProcess, publication: str, live_s: float) -> l
         for n in range(CLIENTS)
     ]
     await asyncio.sleep(live_s)
-    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(end)
     await asyncio.gather(*clients)
     return answered
 
@@ -98,7 +102,7 @@ def test_nothing_that_was_answered_is_lost_and_nothing_is_half(tmp_path: Path) -
         for number in range(ROUNDS):
             publication = f"round{number}"
             live_s = chance.uniform(0.1, 0.5)
-            answered = asyncio.run(one_round(server, publication, live_s))
+            answered = asyncio.run(one_round(server, publication, live_s, server.kill))
             server.start()
             there = asyncio.run(stored(server, publication))
 
@@ -114,3 +118,26 @@ def test_nothing_that_was_answered_is_lost_and_nothing_is_half(tmp_path: Path) -
             server.kill()
 
     assert total > ROUNDS * CLIENTS, "the clients hardly wrote, so nothing was shown"
+
+
+def test_ctrl_c_in_the_middle_of_a_load_loses_nothing(tmp_path: Path) -> None:
+    """The server answers what was begun, stops with exit code 0, and all of it is there."""
+    codes: list[int] = []
+    server = ServerProcess(tmp_path)
+    server.start()
+    try:
+        asyncio.run(create_user(server))
+
+        answered = asyncio.run(
+            one_round(server, "load", 0.5, lambda: codes.append(server.stop(signal.SIGINT)))
+        )
+        server.start()
+        there = asyncio.run(stored(server, "load"))
+    finally:
+        if server.process is not None:
+            server.kill()
+
+    assert codes == [0]
+    assert len(answered) > CLIENTS
+    assert all(there[mutation] == IDEAS for mutation in answered)
+    assert set(there.values()) == {IDEAS}

@@ -43,6 +43,7 @@ MENTIONS = Trigger(
 def things(said: dict[str, Any]) -> Schema:
     """Things as said, and their children."""
     options = {"table": "things", "indexes": [Index("title", name="by_title")], **said}
+    child: Any = options.pop("child", str)
     fields = {"id": Annotated[str, PrimaryKey()], "title": str} | options.pop("fields", {})
     body = {"__annotations__": fields, "__module__": __name__, **options.pop("defaults", {})}
     table = options["table"]
@@ -50,7 +51,7 @@ def things(said: dict[str, Any]) -> Schema:
 
     class Child(Record, table="children", triggers=[MENTIONS] if table == "things" else []):
         id: Annotated[str, PrimaryKey()]
-        thing_id: Annotated[str, References(f"{table}.id", on_delete="cascade")]
+        thing_id: Annotated[child, References(f"{table}.id", on_delete="cascade")]
 
     return Schema([record, Child])
 
@@ -59,6 +60,7 @@ OPTIONAL = {"fields": {"note": str | None}, "defaults": {"note": None}}
 COUNTED = {
     "fields": {"id": Annotated[int, PrimaryKey(autoincrement=True)]},
     "defaults": {"id": AUTO},
+    "child": int,
 }
 
 #: Before, after, the verbs of the plan, and what it would lose.
@@ -206,7 +208,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
     ),
     "another case of a table": ({}, {"table": "Things"}, ["drop trigger", "rename table"], ""),
     "a counted key": (
-        {"fields": {"id": Annotated[int, PrimaryKey()]}},
+        {"fields": {"id": Annotated[int, PrimaryKey()]}, "child": int},
         COUNTED,
         ["rebuild table"],
         "",

@@ -66,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """One table as drawn; `up` is the action of a reference to the first table."""
+    """One table as drawn; `up` is the action of a reference to the table `first`."""
 
     key: str
     columns: dict[str, Part]
@@ -92,8 +92,9 @@ schemas = st.dictionaries(st.sampled_from(["first", "second", "third"]), tables,
 )
 
 
-def record(name: str, drawn: Table, renamed: dict[str, str]) -> type[Record]:
+def record(name: str, tables: dict[str, Table], renamed: dict[str, str]) -> type[Record]:
     """The record that was drawn; `renamed` gives columns their old names."""
+    drawn = tables[name]
     key, default = KEYS[drawn.key]
     fields: dict[str, Any] = {"id": key}
     defaults: dict[str, Any] = {"id": default} if default is AUTO else {}
@@ -105,7 +106,9 @@ def record(name: str, drawn: Table, renamed: dict[str, str]) -> type[Record]:
         fields[column] = Annotated[(kind, *marks)] if marks else kind
         defaults[column] = value
     if drawn.up:
-        fields["up"] = Annotated[str | None, References("first.id", on_delete=drawn.up)]  # type: ignore[arg-type]
+        holds: Any = str if tables["first"].key == "text" else int
+        up = References("first.id", on_delete=drawn.up)  # type: ignore[arg-type]
+        fields["up"] = Annotated[holds | None, up]
         defaults["up"] = None
     indexes = {
         None: [],
@@ -131,7 +134,7 @@ def record(name: str, drawn: Table, renamed: dict[str, str]) -> type[Record]:
 
 def schema(drawn: dict[str, Table], renamed: dict[str, dict[str, str]] | None = None) -> Schema:
     names = renamed or {}
-    return Schema([record(name, table, names.get(name, {})) for name, table in drawn.items()])
+    return Schema([record(name, drawn, names.get(name, {})) for name in drawn])
 
 
 def fill(connection: apsw.Connection, drawn: dict[str, Table], data: st.DataObject) -> None:

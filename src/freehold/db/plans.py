@@ -36,7 +36,8 @@ class RecordPlan:
     def __init__(self, record: type[Record], dialect: str) -> None:
         table = record.__table__
         self.record = record
-        self.table: str = table.name
+        # SQLAlchemy makes names a str of its own, which no codec knows.
+        self.table: str = str(table.name)
         self.fields: tuple[Field, ...] = record.__fields__
         self.by_name = {field.name: field for field in self.fields}
         by_column = {field.column: field for field in self.fields}
@@ -92,6 +93,11 @@ class RecordPlan:
             # The place of a sealed value tells True from 1.
             values.append(int(value) if isinstance(value, bool) else value)
         return values
+
+    def key_of(self, row: Record) -> Sequence[Any]:
+        """The key of a row, as the driver takes it."""
+        parts = tuple(getattr(row, field.name) for field in self.key)
+        return self.key_values(parts[0] if len(parts) == 1 else parts)
 
     def find_sql(self, names: tuple[str, ...]) -> str:
         """SELECT by equality of these fields, at most two rows (the second one is an error)."""

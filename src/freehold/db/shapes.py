@@ -71,7 +71,7 @@ def _record_reader(record: type[Record], names: list[str]) -> RowReader:
     return row_reader(
         record,
         [(by_column[name].name, by_column[name].kind, name) for name in names],
-        table=record.__table__.name,
+        table=str(record.__table__.name),
         key=[names.index(key) for key in keys],
     )
 

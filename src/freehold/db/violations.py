@@ -54,7 +54,7 @@ def explain(
     """
     if record is None and violation.table is not None:
         record = context.records.get(violation.table)
-    table = violation.table or (record.__table__.name if record is not None else "the table")
+    table = violation.table or (str(record.__table__.name) if record is not None else "the table")
     data: dict[str, Any] = {"table": table}
     scene = _Scene(link, context, record)
     kind = violation.kind

@@ -233,7 +233,7 @@ class Writer(Reader):
             AlreadyExists, ReferenceBroken, RuleBroken: A change is refused.
         """
         core = getattr(what, "core", None)
-        if not isinstance(core, sa.UpdateBase):
+        if core is None or isinstance(core, sa.SelectBase):
             raise StatementError("execute takes a statement that changes rows.",
                                  hint="Use db.all, db.first or db.scalar to read.")  # fmt: skip
         compiled = what.compiled(self._context.dialect, params)
@@ -289,7 +289,7 @@ class Writer(Reader):
 
         def seal(field: Field, value: Any) -> str:
             if not keys:
-                keys.extend(plan.key_values(tuple(getattr(row, f.name) for f in plan.key)))
+                keys.extend(plan.key_of(row))
             return sealed_value(self._context, value, self._place(plan, field, keys)())
 
         write = plan.values if counts else plan.all_values

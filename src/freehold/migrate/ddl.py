@@ -100,10 +100,10 @@ def _keep_counting(old: str, new: str, *, before: TableShape, after: TableShape)
     """A counted key never reuses a number, so the count goes along even past deleted rows."""
     if "autoincrement" not in before.clauses & after.clauses:
         return ()
-    count = f"SELECT {_literal(new)}, seq FROM sqlite_sequence WHERE name = {_literal(old)}"  # noqa: S608
+    count = f"SELECT {_literal(new)}, seq FROM sqlite_sequence"  # noqa: S608 - a literal
     return (
         f"DELETE FROM sqlite_sequence WHERE name = {_literal(new)}",  # noqa: S608 - a literal
-        f"INSERT INTO sqlite_sequence (name, seq) {count}",
+        f"INSERT INTO sqlite_sequence (name, seq) {count} WHERE name = {_literal(old)}",
     )
 
 

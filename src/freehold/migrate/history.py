@@ -73,11 +73,8 @@ def entries(connection: apsw.Connection) -> list[Entry]:
     """What was applied, in order; nothing when there is no history."""
     if not rows(connection, "SELECT 1 FROM sqlite_schema WHERE name = ?", HISTORY_TABLE):
         return []
-    found = rows(
-        connection,
-        f"SELECT number, name, checksum, applied_at FROM {HISTORY_TABLE} ORDER BY number",  # noqa: S608
-    )
-    return [Entry(*row) for row in found]
+    sql = f"SELECT number, name, checksum, applied_at FROM {HISTORY_TABLE} "  # noqa: S608
+    return [Entry(*row) for row in rows(connection, f"{sql} ORDER BY number")]
 
 
 def version(connection: apsw.Connection) -> int:

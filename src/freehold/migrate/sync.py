@@ -112,6 +112,7 @@ def losses(connection: apsw.Connection, planned: Plan) -> list[str]:
                     found.append((table, quoted(old), f"{table}.{old}", "values"))
     lost = []
     for table, what, said, unit in found:
-        count = number(connection, f"SELECT count({what}) FROM {quoted(table)}")  # noqa: S608 - quoted
+        sql = f"SELECT count({what}) FROM {quoted(table)}"  # noqa: S608 - quoted
+        count = number(connection, sql)
         lost += [f"{said} ({unit}: {count})"] if count else []
     return lost

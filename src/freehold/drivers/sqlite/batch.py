@@ -138,8 +138,8 @@ class GroupCommit:
         self.batches = 0
         #: How often a lost transaction made the others run again.
         self.restarts = 0
-        #: When the present step began; 0 between steps.
-        self.busy_since_ns = 0
+        #: When the present step began; None between steps.
+        self.busy_since_ns: int | None = None
         #: The thread that is in a step; 0 between steps.
         self.thread = 0
 
@@ -163,7 +163,8 @@ class GroupCommit:
                 if pending.error is not None:
                     pending.seq = self.seq
             self.batches += 1
-            self.busy_since_ns = self.thread = 0
+            self.busy_since_ns = None
+            self.thread = 0
 
     @contextmanager
     def by_hand(self, caller: Caller, now_ns: int, seed: bytes) -> Iterator[Writer]:

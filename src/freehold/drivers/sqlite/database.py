@@ -28,7 +28,7 @@ from freehold.drivers.sqlite.files import give_free, keep_off
 from freehold.drivers.sqlite.inprocess import InProcessCall
 from freehold.drivers.sqlite.inspect import Rows, inspect_sql
 from freehold.drivers.sqlite.links import OverBudget
-from freehold.drivers.sqlite.log import WriteAheadLog
+from freehold.drivers.sqlite.log import CHECKPOINT_PAGES, WriteAheadLog
 from freehold.drivers.sqlite.memory import make_folder, remove_folder
 from freehold.drivers.sqlite.outcomes import closed, stopped, unread
 from freehold.drivers.sqlite.owner import Owner, OwnerLock
@@ -79,6 +79,7 @@ class SqliteDatabase:
         limits: Batch, queue and time limits.
         storage: The VFS; a test puts a faulty disk here.
         crash: Called at the named points of a commit; None in production.
+        checkpoint_pages: Pages in the write-ahead log before it is moved into the database.
     """
 
     #: The writer's half and what handles share; there once the database is open.
@@ -97,6 +98,7 @@ class SqliteDatabase:
         limits: Limits | None = None,
         storage: str | None = None,
         crash: CrashPoint = None,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self.schema = schema
         self.name = name
@@ -107,6 +109,7 @@ class SqliteDatabase:
         self._limits = limits or Limits()
         self._storage = storage
         self._crash = crash
+        self._checkpoint_pages = checkpoint_pages
         self._mark = ""
         self._folder: Path | None = None
         self._lock: OwnerLock | None = None
@@ -176,7 +179,7 @@ class SqliteDatabase:
             mark=self._mark,
             crash=self._crash,
         )
-        self._log = WriteAheadLog(connection)
+        self._log = WriteAheadLog(connection, checkpoint_pages=self._checkpoint_pages)
         self._inline = self._snapshots()
 
     def start(self, on_loop: OnLoop) -> None:
@@ -405,8 +408,9 @@ class SqliteDatabase:
     def gauges(self) -> dict[str, float]:
         """Figures of the moment, by name."""
         writer, threads, commits = self._writer, self._threads, self.commits
+        now_ns = self._clock.monotonic_ns()
         busy_since_ns = commits.busy_since_ns
-        busy_ns = self._clock.monotonic_ns() - busy_since_ns if busy_since_ns else 0
+        busy_ns = 0 if busy_since_ns is None else now_ns - busy_since_ns
         return {
             "seq": commits.seq,
             "writer_queue_length": writer.waiting if writer else 0,

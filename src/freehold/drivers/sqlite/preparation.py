@@ -11,10 +11,13 @@ from typing import Any, Final
 
 import apsw
 
+from freehold.drivers.sqlite import pragmas
 from freehold.errors import StartError, StorageBroken
 from freehold.ids import Ids
 from freehold.schema import Schema
 
+#: How long another program may take to leave the file.
+_OTHERS_MS: Final = 1_000
 _META: Final = (
     "CREATE TABLE IF NOT EXISTS _freehold_meta ("
     "id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, "
@@ -31,6 +34,7 @@ def make_recovered_durable(connection: apsw.Connection) -> None:
     Raises:
         StartError: Another program is in the file.
     """
+    pragmas.busy_timeout(connection, milliseconds=_OTHERS_MS)
     try:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     except (apsw.BusyError, apsw.LockedError):
