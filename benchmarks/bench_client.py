@@ -28,7 +28,7 @@ import msgspec
 import uvloop
 
 from benchmarks import servers, users
-from benchmarks.machine import LOAD_CORE, busy_s, cpu_s, middle, pin, quiet
+from benchmarks.machine import LOAD_CORE, busy_s, cpu_s, middle, noise, pin, quiet
 from benchmarks.report import Aim, Report, figure, main, progress, question_of, table
 
 IN_FLIGHT = (1, 32)
@@ -80,7 +80,7 @@ def run(quick: bool) -> Report:
     samples: dict[Case, list[Sample]] = {}
     progress("starting Freehold, generating its client")
     with servers.start(servers.FREEHOLD) as server:
-        binding = servers.generated_client(server)
+        binding = servers.generated_client(server.database.parent / "clients")
         cases = [(loop, flight, name) for loop in LOOPS for flight in IN_FLIGHT for name in CLIENTS]
         for number in range(rounds):
             progress(f"round {number + 1} of {rounds}")
@@ -179,7 +179,7 @@ def _fill(report: Report, medians: dict[Case, Sample]) -> None:
     ]  # fmt: skip
     head = ["client", *(f"{loop}, {flight} in flight: CPU µs" for loop, flight in columns),
             *(f"uvloop, {flight}: calls/s" for flight in IN_FLIGHT)]  # fmt: skip
-    report.lines = table(head, rows)
+    report.lines = [*table(head, rows), "", noise(each.foreign_cores for each in medians.values())]
     for loop in LOOPS:
         for flight, limit in ((1, 70.0), (32, 20.0)):
             for name in (FRAMES_UNIX, FRAMES_TCP):

@@ -164,7 +164,7 @@ def _fill(report: Report, blocks: dict[str, list[float]]) -> None:
     report.lines = table(["way", "CPU µs", "of apsw's time"], rows)
     report.aims = [
         Aim("db.get as one query against apsw alone", ratio(GET, BARE), 1.6, at_most=True),
-        Aim("db.get inside one transaction against apsw alone there", ratio(GET_MANY, BARE_MANY),
+        Aim("db.get against apsw alone, both inside one transaction", ratio(GET_MANY, BARE_MANY),
             1.6, at_most=True),
         Aim("a whole query call against apsw alone", ratio(CALL, BARE), 3.0, at_most=True),
     ]  # fmt: skip

@@ -29,7 +29,7 @@ import uvloop
 
 from benchmarks import users
 from benchmarks.in_process import dispatcher_of, fresh_folder, open_database
-from benchmarks.machine import busy_s, middle, quiet
+from benchmarks.machine import busy_s, middle, noise, quiet
 from benchmarks.report import Aim, Report, figure, main, progress, question_of, table, times
 from benchmarks.slow_sync import SlowSync
 from freehold.db import Caller
@@ -208,7 +208,11 @@ def _fill(report: Report, medians: dict[Case, Sample]) -> None:
             figure(sample.p99_ms), times(ratio),
         ])  # fmt: skip
     head = ["disk", "way", "callers", "inserts/s", "p50 ms", "p99 ms", "of one per call"]
-    report.lines = table(head, rows, left=2)
+    report.lines = [
+        *table(head, rows, left=2),
+        "",
+        noise(each.foreign_cores for each in medians.values()),
+    ]
     for disk, limit in ((HERE, 5.0), (SLOW, 20.0)):
         ratio = medians[disk, GROUP].inserts_per_s / medians[disk, EACH].inserts_per_s
         text = f"group commit against one transaction per call, {CALLERS} callers, {disk}"

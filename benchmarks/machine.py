@@ -130,6 +130,13 @@ def quiet(samples: Sequence[T], foreign: Callable[[T], float]) -> list[T]:
     return sorted(samples, key=foreign)[: (len(samples) + 1) // 2]
 
 
+def noise(foreign_cores: Iterable[float]) -> str:
+    """A sentence on how quiet the machine was, from the rounds that were kept."""
+    worst = max(foreign_cores)
+    verdict = "" if worst <= FOREIGN_CORES_MAX else ", so the machine was **not quiet**"
+    return f"In the median round, other work used at most {worst:.2f} of a core{verdict}."
+
+
 def middle(values: Iterable[float]) -> float:
     """The median."""
     return median(values)

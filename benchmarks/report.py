@@ -85,7 +85,8 @@ Run = Callable[[bool], Report]
 
 def question_of(docstring: str | None) -> str:
     """The first paragraph of a benchmark's heading."""
-    return (docstring or "").strip().split("\n\n")[0].removeprefix("Question:").strip()
+    text = (docstring or "").strip().split("\n\n")[0].removeprefix("Question:").strip()
+    return text[:1].upper() + text[1:]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:

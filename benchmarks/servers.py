@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import users
 from benchmarks.load import Call
@@ -27,6 +28,8 @@ from benchmarks.machine import DATA_DIR, SERVER_CORE
 ROOT = Path(__file__).resolve().parent.parent
 HONO_DIR = ROOT / "benchmarks" / "peers" / "hono"
 _START_S = 30.0
+
+FREEHOLD_APP = "benchmarks.freehold_app:app"
 
 FREEHOLD = "Freehold"
 FASTAPI = "FastAPI + SQLAlchemy"
@@ -73,14 +76,16 @@ def start(name: str) -> Iterator[Server]:
     folder = DATA_DIR / name.split()[0].lower()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    server = starts[name](folder)
+    server = None
     try:
+        server = starts[name](folder)
         _wait(server, folder)
         yield server
     finally:
-        _stop(server.process)
-        if server.socket_path:
-            shutil.rmtree(Path(server.socket_path).parent, ignore_errors=True)
+        if server is not None:
+            _stop(server.process)
+            if server.socket_path:
+                shutil.rmtree(Path(server.socket_path).parent, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -106,6 +111,29 @@ def install_hono() -> str:
     return ""
 
 
+def generated_client(folder: Path) -> Any:
+    """
+    The class `Users` that `freehold generate` writes, from a folder of its own.
+
+    Raises:
+        CannotStart: It could not be generated.
+    """
+    command = [sys.executable, "-m", "freehold", "generate", "--app", FREEHOLD_APP]
+    done = subprocess.run(
+        [*command, "--out", str(folder)],
+        cwd=ROOT, env=_environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise CannotStart(f"freehold generate failed: {done.stderr.strip()}")
+    spec = importlib.util.spec_from_file_location("bench_client_generated", folder / "bench.py")
+    if spec is None or spec.loader is None:
+        raise CannotStart("freehold generate wrote no bench.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.Users
+
+
 def _start_freehold(folder: Path) -> Server:
     database = folder / "main.db"
     key = _prepare_freehold(folder, database)
@@ -121,11 +149,10 @@ def _start_freehold(folder: Path) -> Server:
 
 def _freehold_command(database: Path, port: int, socket_path: str) -> list[str]:
     """The only place that says how the data layer is started."""
-    if script := os.environ.get("BENCH_SERVE"):
-        return [sys.executable, script, str(database), str(port), socket_path]
     return [
-        sys.executable, "-m", "freehold", "serve", "--app", "benchmarks.freehold_app:app",
-        "--database", str(database), "--port", str(port), "--socket", socket_path,
+        sys.executable, "-m", "freehold", "serve", "--app", FREEHOLD_APP,
+        "--data-dir", str(database.parent), "--database", str(database),
+        "--port", str(port), "--socket", socket_path,
     ]  # fmt: skip
 
 

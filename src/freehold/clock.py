@@ -36,7 +36,7 @@ class ManualClock:
     """A clock that stands still until it is moved; for tests and replays."""
 
     def __init__(self, wall_s: float = 1_800_000_000.0) -> None:
-        self._wall_ns = round(wall_s * 1e9)
+        self._wall_ns = _nanoseconds(wall_s)
         self._monotonic_ns = 0
 
     def wall_ns(self) -> int:
@@ -54,10 +54,16 @@ class ManualClock:
         """
         if seconds < 0:
             raise ValueError("time does not go back; jump() moves the wall clock alone")
-        step = round(seconds * 1e9)
+        step = _nanoseconds(seconds)
         self._wall_ns += step
         self._monotonic_ns += step
 
     def jump(self, *, seconds: float) -> None:
         """Move the wall clock alone, as an operator or a time server does."""
-        self._wall_ns += round(seconds * 1e9)
+        self._wall_ns += _nanoseconds(seconds)
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Whole and part on their own: their product is past what a float holds exactly."""
+    whole, part = divmod(seconds, 1)
+    return int(whole) * 1_000_000_000 + round(part * 1e9)

@@ -301,7 +301,7 @@ class DeadlineExceeded(CallError):
 
 
 class OutcomeUnknown(CallError):
-    """The mutation may or may not be there. Ask again with the same idempotency key."""
+    """The mutation may or may not be there. Look, before it is repeated."""
 
     code = "outcome_unknown"
     status = 500

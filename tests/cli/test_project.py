@@ -69,6 +69,38 @@ def test_a_changed_schema_goes_through_a_migration(tmp_path: Path) -> None:
     assert list((tmp_path / "data").glob("main.before-0002*.db"))
 
 
+def test_a_database_from_before_its_first_migration_is_adopted(tmp_path: Path) -> None:
+    """`dev` takes it over by itself; elsewhere `migrate adopt` does; no row is touched."""
+    app = write_notes(tmp_path, with_migrations=True)
+    where = ("--app", "notes.py", "--data-dir")
+    for folder in ("one", "two"):
+        assert freehold("seed", *where, folder, cwd=tmp_path).code == 0
+    assert freehold("migrate", "plan", "--app", "notes.py", cwd=tmp_path).code == 0
+
+    with serving(tmp_path / "one", app=app, command="dev"):
+        pass
+    refused = freehold("migrate", "apply", *where, "two", cwd=tmp_path)
+    adopted = freehold("migrate", "adopt", *where, "two", cwd=tmp_path)
+
+    assert "freehold migrate adopt" in refused.err
+    assert adopted.code == 0
+    for folder in ("one", "two"):
+        states = freehold("migrate", "status", "--json", *where, folder, cwd=tmp_path).json()
+        assert [row["state"] for row in states] == ["applied"]
+        shown = freehold("sql", "select text from notes", "--json", *where, folder, cwd=tmp_path)
+        assert shown.json()["rows"] == [["hello"]]
+
+
+def test_the_data_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whichever command makes it, and what is missing above it too."""
+    write_notes(tmp_path)
+
+    said = freehold("seed", "--app", "notes.py", "--data-dir", "var/lib", cwd=tmp_path)
+
+    assert said.code == 0
+    assert {(tmp_path / each).stat().st_mode & 0o777 for each in ("var", "var/lib")} == {0o700}
+
+
 def test_generated_clients_are_checked(tmp_path: Path) -> None:
     """--check is silent about fresh files and exits with 1 for stale ones."""
     app = write_notes(tmp_path)

@@ -27,10 +27,16 @@ from freehold.wire.limits import Limits
 from tests.docs.pages import ROOT
 
 SRC: Final = ROOT / "src" / "freehold"
-_MARK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_MARK: Final = re.compile(
+    r"^(<!-- generated: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)$", re.DOTALL | re.MULTILINE
+)
 _REASON: Final = re.compile(r"((?:^ +#: .*\n)+)^ +(\w+): (?:int|float) = ", re.MULTILINE)
 _RICH: Final = re.compile(r"\[/?\w*\]")
 
+_STARS: Final[dict[Any, str]] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 #: Names that are values or aliases, and so have no docstring of their own.
 _SAID: Final = {
     "AUTO": "The default of a field that the insert fills in: a time, a counted key.",
@@ -47,7 +53,7 @@ _SAID: Final = {
 
 def with_generated(text: str) -> str:
     """A page with its generated stretches as the code has them now."""
-    return _MARK.sub(lambda m: f"{m[1]}{GENERATED[m[2]]()}{m[3]}", text)
+    return _MARK.sub(lambda m: f"{m[1]}{GENERATED[m[2]]()}\n{m[3]}", text)
 
 
 def generated_names(text: str) -> list[str]:
@@ -205,15 +211,20 @@ def limits() -> str:
     source = Path(limits_module.__file__).read_text()
     reasons = {m[2]: " ".join(re.findall(r"#: (.*)", m[1])) for m in _REASON.finditer(source)}
     rows = [
-        (f"`{field.name}`", _number(field.default), _cell(reasons[field.name]), _is_used(field.name))
+        (
+            f"`{field.name}`",
+            _number(field.name, field.default),
+            _cell(reasons[field.name]),
+            _is_used(field.name),
+        )
         for field in dataclasses.fields(Limits)
     ]
     return table(("limit", "default", "reason", "in force"), rows)
 
 
-def _number(value: Any) -> str:
+def _number(name: str, value: Any) -> str:
     for size, unit in ((1024**2, "MiB"), (1024, "KiB")):
-        if isinstance(value, int) and value >= size and value % size == 0:
+        if "_bytes_" in name and value >= size and value % size == 0:
             return f"{value} ({value // size} {unit})"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -242,9 +253,7 @@ def writer_methods() -> str:
 
 def caller_methods() -> str:
     """What `db.caller` has."""
-    fields = [
-        f.name for f in dataclasses.fields(db.Caller) if not f.name.startswith("_")
-    ]
+    fields = [f.name for f in dataclasses.fields(db.Caller) if not f.name.startswith("_")]
     said = dict(re.findall(r"^    (\w+): (.*)$", inspect.getdoc(db.Caller) or "", re.MULTILINE))
     rows = [(f"`db.caller.{name}`", _cell(said[name])) for name in fields]
     return table(("attribute", "what it is"), rows)
@@ -304,11 +313,17 @@ def _call(name: str, function: Any) -> str:
         if each.kind is each.KEYWORD_ONLY and not has_star:
             parts.append("*")
             has_star = True
-        stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        stars = _STARS.get(each.kind, "")
         has_star = has_star or stars == "*"
-        default = "" if each.default is each.empty else f"={each.default!r}"
+        default = "" if each.default is each.empty else f"={_written(each.default)}"
         parts.append(f"{stars}{each.name}{default}")
     return f"`{name}({', '.join(parts)})`"
+
+
+def _written(value: Any) -> str:
+    """A default as one writes it; a value that cannot be written is three dots."""
+    plain = value is None or isinstance(value, (str, int, float, bool, tuple))
+    return repr(value) if plain else "…"
 
 
 # -- Markdown -----------------------------------------------------------------------------

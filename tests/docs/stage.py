@@ -24,6 +24,8 @@ from tests.docs.pages import ROOT, Step
 
 PORT: Final = "8791"
 _DEADLINE_S: Final = 30.0
+#: How long a process that listens may take to say the rest.
+_SAID_S: Final = 5.0
 _BETWEEN_LOOKS_S: Final = 0.02
 _SERVES: Final = re.compile(r"\bfreehold (dev|serve)\b(?!.*--(?:port|no-tcp))")
 _EXPORT: Final = re.compile(r"^export ([A-Z_]+)=", re.MULTILINE)
@@ -199,9 +201,7 @@ class Stage:
             shutil.copytree(ROOT / "apps" / "hotmetal" / "hotmetal",
                             self._folder / "apps" / "hotmetal" / "hotmetal")  # fmt: skip
         command = _SERVES.sub(rf"freehold \1 --port {self._port}", command)
-        background = Background(
-            self._there(command), folder=self._folder, environ=self._environ
-        )
+        background = Background(self._there(command), folder=self._folder, environ=self._environ)
         self._background.append(background)
         self._output = ""
         self._wait(step, background, "listens on")
@@ -231,7 +231,7 @@ class Stage:
         if self._output or not self._background:
             self._compare(step, self._output)
             return
-        until = time.monotonic() + 2.0
+        until = time.monotonic() + _SAID_S
         while not fits(step.text, said := self._here(self._background[-1].said())):
             if time.monotonic() > until:
                 self._compare(step, said)

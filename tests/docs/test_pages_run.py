@@ -42,7 +42,9 @@ def test_a_page_does_what_it_says(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_marks_are_understood(page: Path) -> None:
     """A misspelt mark would silently leave its block out."""
-    unknown = [f"{s.where} {s.mark}" for s in steps_of(page) if s.mark and not MARKS.fullmatch(s.mark)]
+    unknown = [
+        f"{s.where} {s.mark}" for s in steps_of(page) if s.mark and not MARKS.fullmatch(s.mark)
+    ]
 
     assert unknown == []
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from freehold.drivers.sqlite import SqliteDatabase
@@ -63,4 +64,5 @@ def hold(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"crash": crash, "load": load, "hold": hold}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    roles: dict[str, Callable[..., None]] = {"crash": crash, "load": load, "hold": hold}
+    roles[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -308,6 +308,10 @@ TABLE: dict[str, tuple[Guilty, type[BaseException]]] = {
     "open cursor": (leave_a_cursor_open, StatementError),
     "swallowed rollback": (swallow_and_go_on(insert_or_roll_back), AlreadyExists),
     "swallowed interrupt": (swallow_and_go_on(be_interrupted_while_writing), DeadlineExceeded),
+    "swallowed interrupted read": (
+        swallow_and_go_on(be_interrupted_while_reading),
+        DeadlineExceeded,
+    ),
     "swallowed full disk": (swallow_and_go_on(meet_a_full_disk), StorageFull),
     "swallowed reference": (swallow_and_go_on(defer_a_broken_reference), Conflict),
 }
@@ -380,6 +384,21 @@ def test_many_may_be_guilty() -> None:
         assert all(isinstance(each.error, AlreadyExists) for each in batch[::2])
         assert database.read(entries) == [f"good {number}" for number in range(32)]
         assert [each.seq for each in batch[1::2]] == list(range(2, 34))
+
+
+def test_a_deferred_reference_costs_its_neighbours_nothing(ram: Path) -> None:
+    """It is found at its own RELEASE, not at the COMMIT of all: one fsync for the batch."""
+    with FaultyDisk() as disk, ledger(ram / "ledger.db", *_DDL, storage=disk.name) as database:
+        disk.forget()
+
+        batch = step(
+            database,
+            [adding("a"), saying_plainly("INSERT INTO children VALUES (1, 77)"), adding("b")],
+        )
+
+        assert isinstance(batch[1].error, ReferenceBroken)
+        assert database.read(entries) == ["a", "b"]
+        assert disk.count("sync", where="log") == 1
 
 
 def test_a_commit_that_was_prepared_before_is_refused_too(ram: Path) -> None:

@@ -83,8 +83,11 @@ def test_a_preparation_cannot_leave_its_transaction_open(ram: Path) -> None:
     """What it did would be committed with the first batch, or never."""
     database = SqliteDatabase(ram / "ledger.db", SCHEMA)
 
+    def prepare(connection: apsw.Connection) -> None:
+        connection.execute("BEGIN")
+
     with pytest.raises(AssertionError, match="left its transaction open"):
-        database.open(lambda connection: connection.execute("BEGIN") and None)
+        database.open(prepare)
 
     with ledger(ram / "ledger.db"):
         pass

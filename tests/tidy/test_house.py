@@ -25,6 +25,8 @@ POSITIONAL_MAX = 3
 DRAWERS = {"utils", "helpers", "common", "misc", "base", "manager", "core", "util", "helper"}
 BANNED_WORDS = re.compile(r"\b(session|endpoint|manager|helper|util)s?\b", re.IGNORECASE)
 #: Other people's words, where their libraries or HTTP itself say so.
+#: What a tool is told at the end of a line cannot be wrapped.
+PRAGMA = re.compile(r"  # (type: ignore|noqa).*$")
 WORDS_ALLOWED = re.compile(r"contextmanager|AbstractContextManager|importlib\.util")
 
 
@@ -173,7 +175,7 @@ def test_lines_fit_two_side_by_side() -> None:
         f"{name_of(path)}:{number}"
         for path in [*ALL, *prose]
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if len(line) > 100 and "](" not in line and "|" not in line
+        if len(PRAGMA.sub("", line)) > 100 and "](" not in line and "|" not in line
     ]
 
     assert long == []
@@ -182,7 +184,7 @@ def test_lines_fit_two_side_by_side() -> None:
 def test_only_drivers_and_migrations_speak_sql_to_an_engine() -> None:
     """Everybody else has a handle: `db.execute(statement)`, never a cursor."""
     speaks = re.compile(r"(?<!db)\.execute(many)?\(|import (apsw|sqlite3)\b")
-    allowed = ("drivers", "migrate", "app")
+    allowed = ("drivers", "migrate", "app", "testing")
     found = [
         f"{name_of(path)}:{number}"
         for path in SOURCES + APPS

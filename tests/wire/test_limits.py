@@ -28,11 +28,9 @@ def test_limits_of_the_design() -> None:
 
     assert limits.body_bytes_max == 2**20
     assert limits.depth_max == 32
-    assert limits.batch_calls_max == 100
     assert limits.header_time_s == 5
     assert limits.page_rows_max == 1000
     assert limits.key_length_max == 255
-    assert limits.int_max == 2**53 - 1
 
 
 def test_a_frame_has_room_for_a_whole_body_and_what_goes_with_it() -> None:
@@ -64,7 +62,7 @@ def test_an_unknown_limit_is_refused_with_the_nearest_name() -> None:
 
 def test_an_unknown_limit_that_is_near_to_none_gets_the_list() -> None:
     """The names are told where no guess is near."""
-    with pytest.raises(BadLimit, match="There are: batch_calls_max, "):
+    with pytest.raises(BadLimit, match="There are: batch_size_max, "):
         Limits().with_overrides({"qqq": 1})
 
 

@@ -174,6 +174,26 @@ def database_path(declared: Database, options: Options, *, is_first: bool) -> Pa
     return options.folder / f"{declared.name}.db"
 
 
+def private_folder(folder: Path) -> Path:
+    """
+    The folder, made with what is missing above it, for its owner alone.
+
+    Raises:
+        StartError: It cannot be made.
+    """
+    folder = folder.resolve()
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"the folder {folder} cannot be made: {error.strerror}.",
+            hint="Choose a folder that this user may write, with --data-dir.",
+        ) from None
+    return folder
+
+
 def open_app(app: App, options: Options | None = None) -> OpenApp:
     """
     Open every database of an application.
@@ -182,6 +202,7 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
         StartError: One cannot be opened, migrated or unlocked; those that were are closed again.
     """
     options = options or Options()
+    private_folder(options.folder)
     if ADMIN_NAME in app.entrypoints:
         raise StartError(f"the entrypoint {ADMIN_NAME!r} is the data layer's own.")
     paths = {

@@ -7,7 +7,7 @@ its schema directly, which is right while it is young.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,16 +16,17 @@ import apsw
 from freehold.app.declaration import Database
 from freehold.clock import Clock
 from freehold.errors import MigrationNeeded
-from freehold.migrate.apply import apply, require_current
-from freehold.migrate.files import load
-from freehold.migrate.history import entries
+from freehold.migrate.apply import adopt, apply, require_current
+from freehold.migrate.files import Migration, load
+from freehold.migrate.history import entries, matches
 from freehold.migrate.run import Progress
 from freehold.migrate.shape import shape_of, shape_of_schema, table_names
 from freehold.migrate.snapshot import snapshot_path
 from freehold.migrate.sync import sync
 
 #: `refuse` an old database, `apply` its migrations, or `sync` it where there are none.
-UpgradeMode = Literal["refuse", "apply", "sync"]
+#: `adopt` writes down which migrations a database without a history has had.
+UpgradeMode = Literal["refuse", "apply", "sync", "adopt"]
 
 
 def bring_up_to_date(
@@ -59,6 +60,12 @@ def bring_up_to_date(
     is_new = not table_names(connection)
     migrations = load(declared.migrations) if declared.migrations is not None else []
     if migrations:
+        if mode == "adopt":
+            adopt(connection, migrations, clock=clock)
+            return
+        if mode == "sync" and _is_without_history(connection, migrations):
+            # In development the database was there before its first migration.
+            adopt(connection, migrations, clock=clock)
         if mode == "refuse" and not is_new:
             require_current(connection, migrations, expected=declared.schema)
             return
@@ -82,3 +89,9 @@ def bring_up_to_date(
             f"{path} is older than the schema of {declared.name!r}.",
             hint="Write a migration with `freehold migrate plan`, then `freehold migrate apply`.",
         )
+
+
+def _is_without_history(connection: apsw.Connection, migrations: Sequence[Migration]) -> bool:
+    """It was built from the schema, and its shape is that of one of the migrations."""
+    has_tables = bool(table_names(connection))
+    return has_tables and not entries(connection) and bool(matches(connection, migrations))

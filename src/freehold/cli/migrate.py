@@ -21,7 +21,7 @@ from freehold.cli.finding import (
 )
 from freehold.errors import SchemaError, StartError
 
-commands = typer.Typer(help="Migrations: plan, apply, status, check.", no_args_is_help=True)
+commands = typer.Typer(help="Migrations: plan, apply, adopt, status, check.", no_args_is_help=True)
 
 
 @commands.command("plan")
@@ -93,6 +93,26 @@ def apply(
         show_json({"applied": waited})
     else:
         say(f"applied {', '.join(waited)}" if waited else "nothing waited")
+
+
+@commands.command("adopt")
+def adopt(
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    folder: FolderOption = DEFAULT_FOLDER,
+) -> None:
+    """
+    Take over a database that has tables and no history: write down which migrations it has had.
+
+    Nothing is run; its shape must be exactly that after one of the migrations.
+
+    Example: [bold]freehold migrate adopt --database old.db[/]
+    """
+    from freehold.app.opening import Options, open_app
+
+    options = Options(folder=folder.resolve(), database=database, upgrade="adopt")
+    open_app(find_app(app), options).close()
+    say("adopted")
 
 
 @commands.command("status")

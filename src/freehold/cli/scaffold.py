@@ -59,7 +59,7 @@ from freehold import Reader, Writer, select
 
 from NAME.schema import Note
 
-_NEWEST = select(Note).order_by(Note.c.created_at.desc(), Note.c.id)
+_NEWEST = select(Note).order_by(Note.c.created_at.desc(), Note.c.id.desc())
 
 
 def list_notes(db: Reader) -> list[Note]:
@@ -96,12 +96,20 @@ class Notes(Entrypoint):
 _APP: Final = '''\
 """The application."""
 
+from pathlib import Path
+
 from freehold import App, Database
 
 from NAME import schema
 from NAME.entrypoints import Notes
 
-app = App("NAME", databases=[Database("main", schema)], entrypoints=[Notes])
+app = App(
+    "NAME",
+    databases=[
+        Database("main", schema, migrations=Path(__file__).with_name("migrations")),
+    ],
+    entrypoints=[Notes],
+)
 '''
 
 _TEST: Final = '''\

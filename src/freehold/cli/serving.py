@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT: Final = 8791
 _SOCKET_NAME: Final = "freehold.sock"
+_GAUGES: Final = {
+    "seq": "The last commit.",
+    "writer_queue_length": "Mutations that wait for the writer.",
+    "writer_busy_s": "How long the present batch has been running; 0 between batches.",
+    "wal_pages": "Pages in the write-ahead log.",
+    "checkpoints": "Checkpoints made since the start.",
+    "batches": "Batches that the writer has run.",
+    "batch_restarts": "Batches that were begun again without the one that lost them.",
+    "reader_queue_length": "Long queries that wait for a reader thread.",
+    "oldest_reader_s": "How long the oldest query on a reader thread has been running.",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], 
     Raises:
         StartError: It cannot be opened, or its storage broke while it served.
     """
-    from freehold.app.opening import Options, open_app
+    from freehold.app.opening import Options, open_app, private_folder
     from freehold.server import run
     from freehold.wire.limits import Limits
 
@@ -149,12 +160,7 @@ def make_server(running: OpenApp, how: Serving) -> Server:
             contract.to_json(),
             contract.hash,
             openapi_json=openapi(msgspec.json.decode(contract.to_json())),
-            gauges=[
-                gauge("seq", "The last commit."),
-                gauge("writer_queue_length", "Mutations that wait for the writer."),
-                gauge("wal_pages", "Pages in the write-ahead log."),
-                gauge("batches", "Batches that the writer has run."),
-            ],
+            gauges=[gauge(name, words) for name, words in _GAUGES.items()],
         ),
         listen=Listen(
             host=how.host,
@@ -168,20 +174,6 @@ def make_server(running: OpenApp, how: Serving) -> Server:
         clock=running.options.clock,
         ids=running.options.ids,
     )
-
-
-def private_folder(folder: Path) -> Path:
-    """
-    The folder, made for its owner alone when it is not there.
-
-    Raises:
-        StartError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StartError(f"the folder {folder} cannot be made: {error.strerror}.") from None
-    return folder.resolve()
 
 
 def _limits(said: tuple[str, ...]) -> dict[str, int | float]:

@@ -14,9 +14,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from freehold.db.rows import RowReader, wire_name
+from freehold.db.rows import RowReader
 from freehold.errors import InvalidArgument, StatementError
-from freehold.schema import Kind, Stored, Written
+from freehold.schema import Kind, Stored, Written, wire_name
 
 #: Parameters that a handle fills in itself begin so; an author's never do.
 OWN_PREFIX: Final = "_"

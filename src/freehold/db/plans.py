@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from freehold.db.rows import RowReader, row_reader, row_writer, wire_name
+from freehold.db.rows import RowReader, row_reader, row_writer
 from freehold.errors import InvalidArgument, StatementError
-from freehold.schema import Field, Record
+from freehold.schema import Field, Record, wire_name
 
 #: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
 _MANY_ROWS_MAX: Final = 100

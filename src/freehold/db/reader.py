@@ -14,13 +14,13 @@ from freehold.db.compiled import Compiled
 from freehold.db.link import ConstraintViolation, Context, Link
 from freehold.db.pages import Page, binding, keyset_of, read_cursor, write_cursor
 from freehold.db.plans import PLANS, RecordPlan
-from freehold.db.rows import RowReader, wire_name
+from freehold.db.rows import RowReader
 from freehold.db.statements import Select, Statement
 from freehold.db.values import UNBINDABLE, opened, unbindable
 from freehold.db.violations import explain, shown
 from freehold.errors import CallError, InvalidArgument, NotFound, StatementError
 from freehold.scalars import Sealed
-from freehold.schema import Record
+from freehold.schema import Record, wire_name
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -123,7 +123,7 @@ class Reader:
         """Every row of a statement in its order, or of a record by key."""
         if isinstance(what, Statement):
             compiled = what.compiled(self._context.dialect, params)
-            read = _reader(compiled)
+            read = compiled.read or _no_rows()
             return [read(row) for row in self._rows(what, compiled, params)]
         plan = self._plans[what]
         if params:
@@ -138,7 +138,7 @@ class Reader:
         if not isinstance(what, Statement):
             raise StatementError("first needs a statement.", hint="db.first(select(Record))")
         compiled = what.first_compiled(self._context.dialect, params)
-        read = _reader(compiled)
+        read = compiled.read or _no_rows()
         rows = self._rows(what, compiled, params)
         return read(rows[0]) if rows else None
 
@@ -177,7 +177,7 @@ class Reader:
             compiled = keyset.after(after)
             own |= {f"_after_{number}": value for number, value in enumerate(after)}
         rows = self._rows(what, compiled, params, own)
-        read = _reader(compiled)
+        read = compiled.read or _no_rows()
         more = len(rows) > limit
         last = [rows[limit - 1][place] for place in keyset.positions] if more else []
         if more and last == [rows[limit][place] for place in keyset.positions]:
@@ -204,6 +204,8 @@ class Reader:
         """The row of that key as the driver has it."""
         values = plan.key_values(key)
         try:
+            if plan.is_direct:
+                return self._link.row(plan.get_sql, values)
             rows = self._link.rows(plan.get_sql, values)
         except UNBINDABLE as error:
             raise _of_key(error, plan, values) from None
@@ -233,10 +235,8 @@ class Reader:
         return explain(violation, self._link, self._context, record=record)
 
 
-def _reader(compiled: Compiled) -> RowReader:
-    if compiled.read is None:
-        raise StatementError("the statement gives no rows.", hint="Use db.execute.")
-    return compiled.read
+def _no_rows() -> RowReader:
+    raise StatementError("the statement gives no rows.", hint="Use db.execute.")
 
 
 def _equal(plan: RecordPlan, name: str, value: Any) -> Any:

@@ -138,12 +138,5 @@ _GOOD: Final = {"str": "'\\0' not in v", "int": f"-{INT_MAX} <= v <= {INT_MAX}"}
 
 def _define(name: str, lines: list[str], scope: dict[str, Any]) -> Any:
     source = "\n".join(lines)
-    exec(compile(source, f"<freehold {name}>", "exec"), scope)  # noqa: S102 - see the module's words
+    exec(compile(source, f"<freehold {name}>", "exec"), scope)  # noqa: S102 - see the module
     return scope[name]
-
-
-def wire_name(name: str) -> str:
-    """`user_id` as it is called on the wire: `userId`; letter for letter what msgspec makes."""
-    bare = name.lstrip("_")
-    head, *tail = bare.split("_")
-    return name[: len(name) - len(bare)] + head + "".join(part.title() for part in tail)

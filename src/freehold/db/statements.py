@@ -28,7 +28,7 @@ from freehold.db.compiled import OWN_PREFIX, Compiled
 from freehold.db.rows import RowReader
 from freehold.db.shapes import reader_of
 from freehold.errors import InvalidArgument, StatementError
-from freehold.schema import Field, Kind, Record, Stored, Written
+from freehold.schema import Field, Kind, Open, Record, Stored, Written
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -49,7 +49,7 @@ def param(name: str) -> Any:
             f"{name!r} cannot be the name of a parameter.",
             hint="It becomes a keyword argument: use letters, digits and underscores.",
         )
-    return sa.bindparam(name, required=True)
+    return sa.bindparam(name, required=True, type_=Open())
 
 
 def any_of(column: Any, values: Any) -> Any:

@@ -11,16 +11,15 @@ from typing import Any, Final
 
 from freehold.crypto import Place, open_sealed, seal
 from freehold.db.link import Context
-from freehold.db.rows import wire_name
 from freehold.errors import InvalidArgument, KeysMissing, StatementError, StoredValueBroken
 from freehold.scalars import INT64_MAX, Sealed
-from freehold.schema import Field
+from freehold.schema import Field, wire_name
 
 #: What a driver raises for a value that it cannot take, or cannot give.
 UNBINDABLE: Final = (ValueError, OverflowError, TypeError)
 
 
-def stored_value(context: Context, field: Field, value: Any, place: Callable[[], Place]) -> Any:
+def stored_value(context: Context, field: Field, value: Any, *, place: Callable[[], Place]) -> Any:
     """
     A field's value as the driver takes it.
 

@@ -14,9 +14,8 @@ import sqlalchemy as sa
 
 from freehold.db.link import ConstraintViolation, Context, Link
 from freehold.db.plans import RecordPlan
-from freehold.db.rows import wire_name
 from freehold.errors import AlreadyExists, CallError, ReferenceBroken, RuleBroken
-from freehold.schema import Field, Record, references_of
+from freehold.schema import Field, Record, references_of, wire_name
 from freehold.schema.constraints import values_check_name
 from freehold.schema.sqltext import quoted
 

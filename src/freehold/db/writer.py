@@ -186,7 +186,9 @@ class Writer(Reader):
         fields = [plan.changeable(name) for name in changed]
         keys = plan.key_values(key)
         values = [
-            stored_value(self._context, field, changed[field.name], self._place(plan, field, keys))
+            stored_value(
+                self._context, field, changed[field.name], place=self._place(plan, field, keys)
+            )
             for field in fields
         ]
         try:
@@ -299,7 +301,8 @@ class Writer(Reader):
             for field in plan.fields:
                 value = getattr(row, field.name)
                 if field is not plan.counted or value is not UNSET:
-                    stored_value(self._context, field, value, self._place(plan, field, keys))
+                    place = self._place(plan, field, keys)
+                    stored_value(self._context, field, value, place=place)
             raise
 
     def _place(self, plan: RecordPlan, field: Field, keys: Sequence[Any]) -> Callable[[], Place]:

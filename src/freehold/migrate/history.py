@@ -148,7 +148,7 @@ def _verify(
             f"The database's history of migrations is not known: its header says {header}, its "
             f"list {', '.join(map(str, numbers)) or 'is empty'}.",
             hint="It was written by something else; give the application a database of its own, "
-            "or take this one over with `freehold.migrate.apply.adopt`.",
+            "or take this one over with `freehold migrate adopt`.",
         )
     for entry, migration in zip(applied, migrations, strict=False):
         if not _same(entry, migration):
@@ -170,7 +170,7 @@ def _without_history(
     matching = matches(connection, migrations)
     if matching:
         names = " or ".join(migration.name for migration in matching)
-        hint = f"Its shape is that of {names}: take it over with `freehold.migrate.apply.adopt`."
+        hint = f"Its shape is that of {names}: take it over with `freehold migrate adopt`."
     else:
         hint = "Its shape is that of none of the migrations, so it belongs to something else."
     return MigrationFailed(

@@ -34,8 +34,8 @@ from freehold.schema.marks import (
     Was,
 )
 from freehold.schema.record import Record, RecordMeta
-from freehold.schema.stored import Stored, Written
-from freehold.schema.structs import Input, Maybe, Patch, Struct, given
+from freehold.schema.stored import Open, Stored, Written
+from freehold.schema.structs import Input, Maybe, Patch, Struct, given, wire_name
 
 __all__ = [
     "AUTO",
@@ -55,6 +55,7 @@ __all__ = [
     "Input",
     "Kind",
     "Maybe",
+    "Open",
     "Patch",
     "PrimaryKey",
     "Record",
@@ -76,4 +77,5 @@ __all__ = [
     "given",
     "read_hint",
     "references_of",
+    "wire_name",
 ]

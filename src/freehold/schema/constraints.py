@@ -25,7 +25,7 @@ _REFERENCE_HINT: Final = 'Write References("users.id"), or ForeignKey(("a", "b")
 
 
 def add_constraints(
-    record: str, table: sa.Table, fields: tuple[Field, ...], parts: TableParts
+    record: str, table: sa.Table, *, fields: tuple[Field, ...], parts: TableParts
 ) -> None:
     """
     Add the checks, references and unique constraints.
@@ -129,7 +129,9 @@ def _action(action: str) -> str | None:
     return None if action == "no action" else action.upper()
 
 
-def add_indexes(record: str, table: sa.Table, fields: tuple[Field, ...], parts: TableParts) -> None:
+def add_indexes(
+    record: str, table: sa.Table, *, fields: tuple[Field, ...], parts: TableParts
+) -> None:
     """
     Add the indexes of the fields and of the class line.
 

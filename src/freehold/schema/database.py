@@ -87,7 +87,10 @@ class Schema:
             raise SchemaError(f"{record.__name__} stands in the schema twice.",
                               hint="Name each record once.")  # fmt: skip
         # Built anew rather than copied: a copy loses the order of the constraints.
-        table_of(record.__name__, name, record.__fields__, record.__parts__, self.metadata)
+        table_of(
+            record.__name__, name, fields=record.__fields__, parts=record.__parts__,
+            metadata=self.metadata,
+        )  # fmt: skip
 
     @property
     def triggers(self) -> list[tuple[str, Trigger]]:

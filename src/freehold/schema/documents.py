@@ -23,6 +23,8 @@ from freehold.schema.structs import with_safe_ints
 #: Only text with one of these can hide a NaN or a number past 2^53.
 _DOUBTFUL: Final = re.compile(r"null|\d{16}")
 
+_UNION_HINT: Final = "In a union only one struct, and one kind of list or text, can be told apart."
+
 
 class Document:
     """
@@ -48,7 +50,7 @@ class Document:
         except TypeError as error:
             raise SchemaError(
                 f"{where}: its JSON cannot be read back: {_sentence(error)}",
-                hint="In a union only one struct, and one kind of list, can be told apart.",
+                hint=_UNION_HINT,
             ) from None
 
     def write(self, value: Any) -> str:
@@ -126,7 +128,7 @@ def _check_parts(where: str, hint: Any) -> None:
     except (TypeError, NameError) as error:
         raise SchemaError(
             f"{where}: its JSON cannot be read back: {_sentence(error)}",
-            hint="Use lists, dicts, Structs and the plain types inside them.",
+            hint=_UNION_HINT,
         ) from None
     seen: set[type] = set()
     waiting: list[Any] = [root]

@@ -167,6 +167,10 @@ def _plain_default(where: str, default: Any) -> Any:
             f"{where}: {mark.__name__} stands where the default does.",
             hint=f"Put it into the type: Annotated[…, {mark.__name__}(…)].",
         )
+    is_open = isinstance(default, msgspec.Struct) and not default.__struct_config__.frozen
+    if is_open or (isinstance(default, (list, dict, set, bytearray)) and default):
+        raise SchemaError(f"{where}: all rows would share its default, and one can change it.",
+                          hint="Write = field(default_factory=lambda: …).")  # fmt: skip
     if not isinstance(default, FieldSpec):
         return default
     if default.name is not None:

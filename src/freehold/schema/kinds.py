@@ -126,7 +126,7 @@ def _write_millis(value: int) -> int:
 
 
 def _compare_seconds(value: int) -> int:
-    return value if value < 0 else _write_seconds(value)
+    return value if value < _SECONDS_MAX else _write_seconds(value)
 
 
 def _compare_millis(value: int) -> int:
@@ -198,7 +198,7 @@ def read_hint(where: str, hint: Any) -> Hint:
                           hint="Write EpochSeconds, or EpochSeconds | None.")  # fmt: skip
     kind = SECONDS if stamp and stamp.unit == "s" else MILLIS if stamp else _kind(where, hint)
     rest = tuple(mark for mark in marks if not isinstance(mark, Stamp))
-    return Hint(kind, hint, is_nullable, rest, stamp)
+    return Hint(kind, hint, is_nullable or hint is Any, rest, stamp)
 
 
 def _peel(hint: Any, marks: list[Any]) -> tuple[Any, bool]:

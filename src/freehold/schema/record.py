@@ -93,7 +93,7 @@ class RecordMeta(StructMeta):
             name, fields, primary_key=primary_key, indexes=indexes, uniques=uniques,
             foreign_keys=foreign_keys, checks=checks, triggers=triggers, was=was,
         )  # fmt: skip
-        built = table_of(name, str(table), fields, parts)
+        built = table_of(name, str(table), fields=fields, parts=parts)
         config["kw_only"] = True
         cls = build_struct(mcls, name, bases=bases, namespace=namespace, config=config)
         cls.__fields__ = fields
@@ -155,4 +155,5 @@ def _check_table_name(name: str, table: Any) -> None:
             hint="Use letters, digits and underscores, no digit first, 63 characters at most.",
         )
     if table.lower().startswith(("sqlite_", "pg_")):
-        raise SchemaError(f"{name}: names that begin with sqlite_ or pg_ are the engine's.")
+        raise SchemaError(f"{name}: names that begin with sqlite_ or pg_ are the engine's.",
+                          hint="Choose another name for the table.")  # fmt: skip

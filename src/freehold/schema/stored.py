@@ -44,6 +44,24 @@ class _Operations:
         return super().operate(op, *other, **options)  # type: ignore[misc]
 
 
+class Open(sa.types.NullType):
+    """The type of a parameter, until it meets a column and takes that one's."""
+
+    cache_ok = True
+
+    class Comparator(sa.types.NullType.Comparator[Any]):
+        """Takes the column's type also when the parameter stands first: `param("x") == T.c.x`."""
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            met = getattr(other[0], "type", None) if other else None
+            if op in _COMPARISONS and isinstance(met, Stored):
+                expression: Any = self.expr
+                return op(expression._with_binary_element_type(met), *other, **options)
+            return super().operate(op, *other, **options)
+
+    comparator_factory = Comparator
+
+
 class Stored(sa.types.TypeDecorator[Any]):
     """
     A column's type, which remembers its kind.

@@ -40,24 +40,34 @@ def resolve_hints(name: str, namespace: dict[str, Any], depth: int) -> dict[str,
     Raises:
         SchemaError: An annotation names something that does not exist yet.
     """
-    raw = namespace.get("__annotations__", {})
     module = namespace.get("__module__", "")
-    spare = type(name, (), {"__annotations__": raw, "__module__": module})
     seen = {**sys._getframe(depth).f_locals, **_plain(namespace)}
-    try:
-        return typing.get_type_hints(spare, localns=seen, include_extras=True)
-    except NameError as error:
-        if error.name == name:
-            raise SchemaError(
-                f"{name}: a field holds {name} itself.",
-                hint="Such a tree is kept as dict[str, Any], or as rows that reference rows.",
-            ) from None
-        raise SchemaError(
-            f"{name}: an annotation names {error.name!r}, which is not defined above it.",
+    hints: dict[str, Any] = {}
+    # One by one, so that a refusal can name the field.
+    for field, raw in namespace.get("__annotations__", {}).items():
+        spare = type(name, (), {"__annotations__": {field: raw}, "__module__": module})
+        try:
+            hints |= typing.get_type_hints(spare, localns=seen, include_extras=True)
+        except (NameError, AttributeError, SyntaxError, TypeError) as error:
+            raise _no_type(name, field, error) from None
+    return hints
+
+
+def _no_type(name: str, field: str, error: Exception) -> SchemaError:
+    if isinstance(error, NameError) and error.name == name:
+        return SchemaError(
+            f"{name}.{field}: {name} cannot hold itself.",
+            hint="Such a tree is kept as dict[str, Any], or as rows that reference rows.",
+        )
+    if isinstance(error, NameError):
+        return SchemaError(
+            f"{name}.{field}: its type names {error.name!r}, which is not defined above it.",
             hint="Define or import it before the class, and not under `if TYPE_CHECKING:`.",
-        ) from None
-    except (AttributeError, SyntaxError, TypeError) as error:
-        raise SchemaError(f"{name}: an annotation is not a type: {error}.") from None
+        )
+    return SchemaError(
+        f"{name}.{field}: what stands there is no type: {str(error).rstrip('.')}.",
+        hint="Write str, int, list[str] or another type.",
+    )
 
 
 def _plain(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -109,10 +119,32 @@ def build_struct(
     Raises:
         SchemaError: msgspec does not take it; its sentence, with the class in front.
     """
+    _refuse_one_spelling(name, namespace)
     try:
         return msgspec.StructMeta.__new__(metaclass, name, bases, namespace, **config)
     except (TypeError, ValueError) as error:
-        raise SchemaError(f"{name}: {str(error).rstrip('.')}.") from None
+        raise SchemaError(
+            f"{name}: {str(error).rstrip('.')}.",
+            hint="Its class line and its fields are those of a msgspec.Struct.",
+        ) from None
+
+
+def _refuse_one_spelling(name: str, namespace: dict[str, Any]) -> None:
+    seen: dict[str, str] = {}
+    for field in namespace.get("__annotations__", {}):
+        other = seen.setdefault(wire_name(field), field)
+        if other != field:
+            raise SchemaError(
+                f"{name}.{field} and {name}.{other} are both {wire_name(field)!r} on the wire.",
+                hint="Call one of them otherwise.",
+            )
+
+
+def wire_name(name: str) -> str:
+    """`user_id` as it is called on the wire: `userId`; letter for letter what msgspec makes."""
+    bare = name.lstrip("_")
+    head, *tail = bare.split("_")
+    return name[: len(name) - len(bare)] + head + "".join(part.title() for part in tail)
 
 
 @typing.dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))

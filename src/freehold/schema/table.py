@@ -25,6 +25,7 @@ from freehold.schema.stored import Stored
 def table_of(
     record: str,
     name: str,
+    *,
     fields: tuple[Field, ...],
     parts: TableParts,
     metadata: sa.MetaData | None = None,
@@ -54,8 +55,8 @@ def table_of(
         sqlite_autoincrement=counts,
         info={"was": parts.was, "record": record},
     )
-    add_constraints(record, table, fields, parts)
-    add_indexes(record, table, fields, parts)
+    add_constraints(record, table, fields=fields, parts=parts)
+    add_indexes(record, table, fields=fields, parts=parts)
     refuse_twice(record, table)
     return table
 

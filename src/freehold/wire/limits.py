@@ -39,12 +39,8 @@ class Limits:
     url_bytes_max: int = 2048
     #: Decoders recurse; 100,000 brackets would end in RecursionError, which is no refusal.
     depth_max: int = 32
-    #: A batch is one transaction; a long one keeps every other writer waiting.
-    batch_calls_max: int = 100
     #: Idempotency keys are stored and indexed; a UUID has 36.
     key_length_max: int = 255
-    #: JavaScript reads larger integers as their neighbours; `int64` travels as text.
-    int_max: int = 2**53 - 1
 
     # -- one connection ------------------------------------------------------------------
 

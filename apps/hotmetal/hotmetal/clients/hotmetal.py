@@ -740,8 +740,8 @@ class DataLayer(AsyncBinding):
         Hand an idea to the writing session that turns it into a post.
 
         Only a new or reviewed idea can be promoted, once: a second call is refused whichever
-        session asks, also the one that has the idea. A caller whose answer was lost repeats the
-        call with the same idempotency key and gets the first answer.
+        session asks, also the one that has the idea. A caller whose answer was lost reads
+        the idea: its session id says who has it.
 
         Raises:
             NotFound: There is no such idea.
@@ -1128,8 +1128,8 @@ class DataLayerSync(SyncBinding):
         Hand an idea to the writing session that turns it into a post.
 
         Only a new or reviewed idea can be promoted, once: a second call is refused whichever
-        session asks, also the one that has the idea. A caller whose answer was lost repeats the
-        call with the same idempotency key and gets the first answer.
+        session asks, also the one that has the idea. A caller whose answer was lost reads
+        the idea: its session id says who has it.
 
         Raises:
             NotFound: There is no such idea.

@@ -8,6 +8,7 @@ then readers and the writer's thread.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +56,7 @@ from freehold.schema import Schema
 from freehold.wire.limits import Limits
 
 T = TypeVar("T")
+_LOG = logging.getLogger("freehold.sqlite")
 _NEVER: Final = 1 << 62
 _NS_PER_MS: Final = 1_000_000
 _READER_THREADS: Final = 2
@@ -486,7 +488,11 @@ class SqliteDatabase:
 
 def _tell_all(batch: Sequence[Pending]) -> None:
     for pending in batch:
-        pending.tell()
+        try:
+            pending.tell()
+        except Exception:
+            # One that raises must not cost the others their answer.
+            _LOG.exception("an outcome could not be told")
 
 
 def _here(run: Callable[[], None]) -> None:

@@ -1,0 +1,172 @@
+"""The schema as SQL: the same bytes every time, for both engines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from freehold.schema import (
+    Check,
+    DialectName,
+    PrimaryKey,
+    Record,
+    References,
+    Schema,
+    Trigger,
+    create_indexes,
+    create_table,
+    create_trigger,
+)
+
+ROOT = Path(__file__).parents[2]
+#: Prints both dialects' DDL of a schema with many constraints, indexes and references.
+PRINT_DDL = """
+from tests.schema import test_five_applications as five
+for schema in five.SCHEMAS.values():
+    for dialect in ("sqlite", "postgresql"):
+        print(*schema.ddl(dialect), sep="\\n;\\n")
+"""
+
+
+def ddl_under(seed: str) -> bytes:
+    """What a fresh interpreter prints, whose sets and dicts are ordered by that seed."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_DDL], capture_output=True, check=True, env=environment
+    )
+    return done.stdout
+
+
+def test_the_ddl_is_the_same_bytes_in_every_run() -> None:
+    """A migration's file is compared with it; sets must not show through."""
+    runs = {ddl_under(seed) for seed in ("0", "1", "4242", "random")}
+
+    assert len(runs) == 1
+    assert len(runs.pop()) > 10_000
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_ddl_is_the_same_however_often_it_is_asked_for(dialect: DialectName) -> None:
+    """Saying it changes nothing."""
+    from tests.schema.test_five_applications import SCHEMAS
+
+    for schema in SCHEMAS.values():
+        assert schema.ddl(dialect) == schema.ddl(dialect)
+
+
+class Session(Record, table="sessions"):
+    """One half of a ring."""
+
+    id: Annotated[str, PrimaryKey()]
+    idea_id: Annotated[str | None, References("ideas.id")] = None
+
+
+class Idea(
+    Record,
+    table="ideas",
+    checks=[Check("title NOT LIKE '%:x'", name="title_is_good")],
+    triggers=[
+        Trigger(name="kept", when="before", event="delete", refuse="it's kept: 100%"),
+        Trigger(name="swept", when="before", event="delete", run="DELETE FROM sessions"),
+        Trigger(name="told", when="after", event="update", of=("title",),
+                condition="NEW.title <> ''", run="UPDATE sessions SET id = id"),
+    ],
+):  # fmt: skip
+    """The other half."""
+
+    id: Annotated[str, PrimaryKey()]
+    title: str = "100% 'a:b'"
+    session_id: Annotated[str | None, References("sessions.id", on_delete="set null")] = None
+
+
+RING = Schema([Idea, Session])
+
+SQLITE = """\
+CREATE TABLE sessions (
+  id TEXT NOT NULL,
+  idea_id TEXT,
+  PRIMARY KEY (id),
+  CONSTRAINT fk_sessions_idea_id FOREIGN KEY(idea_id) REFERENCES ideas (id)
+)
+ WITHOUT ROWID,
+ STRICT
+;
+CREATE TABLE ideas (
+  id TEXT NOT NULL,
+  title TEXT DEFAULT '100% ''a:b''' NOT NULL,
+  session_id TEXT,
+  PRIMARY KEY (id),
+  CONSTRAINT fk_ideas_session_id FOREIGN KEY(session_id) REFERENCES sessions (id) \
+ON DELETE SET NULL,
+  CONSTRAINT title_is_good CHECK (title NOT LIKE '%:x')
+)
+ WITHOUT ROWID,
+ STRICT
+;
+CREATE TRIGGER "kept" BEFORE DELETE ON "ideas" FOR EACH ROW BEGIN SELECT RAISE(ABORT, \
+'it''s kept: 100%'); END
+;
+CREATE TRIGGER "swept" BEFORE DELETE ON "ideas" FOR EACH ROW BEGIN DELETE FROM sessions; END
+;
+CREATE TRIGGER "told" AFTER UPDATE OF "title" ON "ideas" FOR EACH ROW \
+WHEN (NEW.title <> '') BEGIN UPDATE sessions SET id = id; END\
+"""
+
+POSTGRESQL = """\
+CREATE TABLE sessions (
+  id TEXT NOT NULL,
+  idea_id TEXT,
+  PRIMARY KEY (id)
+)
+;
+CREATE TABLE ideas (
+  id TEXT NOT NULL,
+  title TEXT DEFAULT '100% ''a:b''' NOT NULL,
+  session_id TEXT,
+  PRIMARY KEY (id),
+  CONSTRAINT fk_ideas_session_id FOREIGN KEY(session_id) REFERENCES sessions (id) \
+ON DELETE SET NULL,
+  CONSTRAINT title_is_good CHECK (title NOT LIKE '%:x')
+)
+;
+ALTER TABLE sessions ADD CONSTRAINT fk_sessions_idea_id FOREIGN KEY(idea_id) REFERENCES ideas (id)
+;
+CREATE FUNCTION "kept"() RETURNS trigger LANGUAGE plpgsql AS $trigger$ BEGIN \
+RAISE EXCEPTION USING MESSAGE = 'it''s kept: 100%'; END $trigger$
+;
+CREATE TRIGGER "kept" BEFORE DELETE ON "ideas" FOR EACH ROW EXECUTE FUNCTION "kept"()
+;
+CREATE FUNCTION "swept"() RETURNS trigger LANGUAGE plpgsql AS $trigger$ BEGIN \
+DELETE FROM sessions; RETURN OLD; END $trigger$
+;
+CREATE TRIGGER "swept" BEFORE DELETE ON "ideas" FOR EACH ROW EXECUTE FUNCTION "swept"()
+;
+CREATE FUNCTION "told"() RETURNS trigger LANGUAGE plpgsql AS $trigger$ BEGIN \
+UPDATE sessions SET id = id; RETURN NEW; END $trigger$
+;
+CREATE TRIGGER "told" AFTER UPDATE OF "title" ON "ideas" FOR EACH ROW \
+WHEN (NEW.title <> '') EXECUTE FUNCTION "told"()\
+"""
+
+
+@pytest.mark.parametrize(("dialect", "text"), [("sqlite", SQLITE), ("postgresql", POSTGRESQL)])
+def test_the_ddl_reads_so(dialect: DialectName, text: str) -> None:
+    """A ring, a check, defaults with signs that SQLAlchemy would read, triggers of each sort."""
+    assert "\n;\n".join(RING.ddl(dialect)) == text
+
+
+def test_each_part_can_be_asked_for_alone() -> None:
+    """Migrations build one table, one index, one trigger."""
+    table = RING.table("ideas")
+
+    assert create_table(table, "sqlite") == RING.ddl()[1]
+    assert create_indexes(table, "sqlite") == []
+    assert create_trigger(*RING.triggers[0], "sqlite") == [RING.ddl()[2]]
+    assert "fk_ideas" not in create_table(
+        table, "postgresql", without=list(table.foreign_key_constraints)
+    )
