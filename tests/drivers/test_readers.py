@@ -144,7 +144,7 @@ def test_a_query_that_is_late_at_its_end_is_answered() -> None:
         return found
 
     with ledger(clock=clock) as database, served(database):
-        for _ in range(1_200):
+        for _ in range(200):
             call = Asked(late_at_the_end, method="late")
             database.run_query(call)
             assert call.value == 1_500
