@@ -5,7 +5,6 @@ The database is a real one, in memory, with its writer's and readers' threads; w
 tell the event loop is run by the desk while it waits.
 """
 
-# ruff: noqa: A002 - a row's id is called id, here as in applications
 from __future__ import annotations
 
 import queue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -21,12 +22,14 @@ from freehold.errors import (
     NotFound,
     PermissionDenied,
     SeqNotReached,
+    TooLarge,
     UnknownMethod,
 )
 from freehold.ids import SeededIds
 from freehold.rpc.contract import contract_of
 from freehold.rpc.dispatch import Answer, Dispatcher, Request
 from freehold.rpc.entrypoint import Entrypoint
+from freehold.rpc.refusals import place_of
 from freehold.wire.codec import JSON, MSGPACK
 from freehold.wire.limits import Limits
 from tests.rpc.shop import AlreadySold, Desk, Shop
@@ -189,14 +192,20 @@ def test_scope_is_asked_before_arguments(desk: Desk) -> None:
 
 
 def test_a_client_of_another_contract_is_told(desk: Desk) -> None:
-    """Only when it says which; today's and the known earlier ones pass."""
-    hashes = [None, desk.contract.hash, "0123456789abcdef"]
-    assert [desk.ask("countProducts", contract=each).error for each in hashes] == [None] * 3
+    """Only when its call does not fit; one that does is served, for most changes only add."""
+    other = "ffffffffffffffff"
+    hashes = [None, desk.contract.hash, "0123456789abcdef", other]
+    assert [desk.ask("countProducts", contract=each).error for each in hashes] == [None] * 4
 
-    error = desk.ask("countProducts", contract="ffffffffffffffff").error
+    errors = [
+        desk.ask("countProductz", contract=other).error,
+        desk.ask("createProduct", b"{}", contract=other).error,
+    ]
 
-    assert isinstance(error, ContractMismatch)
-    assert error.data == {"contract": desk.contract.hash}
+    for error in errors:
+        assert isinstance(error, ContractMismatch)
+        assert error.data == {"contract": desk.contract.hash}
+        assert "freehold generate" in error.hint
 
 
 def test_min_seq_is_asked_of_the_database(desk: Desk) -> None:
@@ -466,3 +475,44 @@ def test_the_deadline_of_a_waiting_mutation_is_kept(desk: Desk) -> None:
     assert isinstance(answers[0].error, DeadlineExceeded)
     assert count == 0
     assert Shop.__methods__["createProduct"].kind == "mutation"
+
+
+def test_an_answer_has_a_longest_length(desk: Desk) -> None:
+    """At the limit it travels; one byte more is refused, and a mutation then had no effect."""
+    body = b'{"data": {"id": "p", "productName": "a long name for a product"}}'
+    length = len(desk.ask("createProduct", body).body)
+
+    for spare, count, expected in ((0, 1, type(None)), (-1, 0, TooLarge)):
+        limits = Limits(answer_bytes_max=length + spare)
+        with closing(Desk(limits=limits)) as short:
+            assert type(short.ask("createProduct", body).error) is expected
+            assert short.value("countProducts") == count
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("id", "id"),
+        ("productName", "data.productName"),
+        ("parts[0].weight", "data.parts[0].weight"),
+        ("expiresAt", None),
+        ("Freehold-Min-Seq", "Freehold-Min-Seq"),
+        (None, None),
+    ],
+)
+def test_a_path_names_the_argument_as_it_was_sent(said: str | None, expected: str | None) -> None:
+    """A database knows the column; the caller knows what was sent; the rest nobody sent."""
+    wanted = "createProduct" if said and said[0] in "pe" else "sellProduct"
+    error = InvalidArgument("no", path=said)
+
+    place_of(error, Shop.__methods__[wanted])
+
+    assert error.path == expected
+
+
+def test_a_long_value_is_not_sent_back_whole(desk: Desk) -> None:
+    """The sentence of a refusal has a length; what somebody sent may be a megabyte."""
+    error = desk.ask("getProductById", JSON.encode({"id": "x" * 100_000})).error
+
+    assert error is not None
+    assert len(error.detail) < 1_000

@@ -1,7 +1,7 @@
 """Mistakes in an entrypoint are told when its module is imported, with what to write instead."""
 
 # mypy: disable-error-code="empty-body"
-# ruff: noqa: A002 - signatures are all that these functions have, and a row's id is called id
+
 from __future__ import annotations
 
 import datetime

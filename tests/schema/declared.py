@@ -1,4 +1,4 @@
-"""What the tests of this folder build: a database of records, and a look at what is in it."""
+"""What the tests of this folder build: records, a database of them, and a look at what is in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Any
 
 import apsw
 
-from freehold.schema import Record, Schema
+from freehold.schema import Record, RecordMeta, Schema
+
+
+def record(name: str, table: str, fields: dict[str, Any], **options: Any) -> type[Record]:
+    """A record made at run time; `defaults` in the options are its defaults."""
+    body = {"__annotations__": fields, "__module__": __name__, **options.pop("defaults", {})}
+    made: type[Record] = RecordMeta(name, (Record,), body, table=table, **options)
+    return made
 
 
 @contextmanager

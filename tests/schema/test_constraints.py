@@ -19,7 +19,7 @@ from freehold.schema import (
     Unique,
 )
 from freehold.schema.constraints import values_check_name
-from tests.schema.declared import built, rows, sql_of
+from tests.schema.declared import built, record, rows, sql_of
 
 
 class Price(Record, table="prices", checks=[
@@ -70,19 +70,15 @@ class Owner(Record, table="owners", uniques=[Unique("first", "last")]):
     last: str = ""
 
 
-def owned(action: str, word: str) -> type[Record]:
+def owned(action: Any, word: str) -> type[Record]:
     """A record whose reference does that."""
     reference: Any = References("owners.id", **{word: action})
-    body: dict[str, Any] = {
-        "__annotations__": {
-            "id": Annotated[str, PrimaryKey()],
-            "owner_id": Annotated[str | None, reference],
-        },
-        "owner_id": "o0",
-        "__module__": __name__,
-    }
-    made: type[Record] = type(Record)("Owned", (Record,), body, table="owned")
-    return made
+    return record(
+        "Owned",
+        "owned",
+        {"id": Annotated[str, PrimaryKey()], "owner_id": Annotated[str | None, reference]},
+        defaults={"owner_id": "o0"},
+    )
 
 
 @pytest.mark.parametrize(

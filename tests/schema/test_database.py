@@ -21,16 +21,9 @@ from freehold.schema import (
     Unique,
     references_of,
 )
-from tests.schema.declared import built, rows
+from tests.schema.declared import built, record, rows
 
 KEY = Annotated[str, PrimaryKey()]
-
-
-def record(name: str, table: str, fields: dict[str, Any], **options: Any) -> type[Record]:
-    """A record made at run time; `defaults` in the options are its defaults."""
-    body = {"__annotations__": fields, "__module__": __name__, **options.pop("defaults", {})}
-    made: type[Record] = type(Record)(name, (Record,), body, table=table, **options)
-    return made
 
 
 def refers(target: str, **options: Any) -> Any:
@@ -49,28 +42,28 @@ def of(fields: dict[str, Any], **options: Any) -> type[Record]:
 WRONG: dict[str, tuple[Callable[[], list[Any]], str]] = {
     "no such table": (
         lambda: [USER, of({"user_id": refers("user.id")})],
-        "Idea.user_id references the table 'user', which the schema does not have. "
-        "It has ideas, users.",
+        ("Idea.user_id references the table 'user', which the schema does not have. "
+        "It has ideas, users."),
     ),
     "another case of a table": (
         lambda: [USER, of({"user_id": refers("Users.id")})],
-        "Idea.user_id references the table 'Users', which the schema does not have. "
-        "It has ideas, users.",
+        ("Idea.user_id references the table 'Users', which the schema does not have. "
+        "It has ideas, users."),
     ),
     "no such column": (
         lambda: [USER, of({"user_id": refers("users.uid")})],
-        "Idea.user_id references users.uid, which is no column of it. "
-        "Its columns are id, email, name.",
+        ("Idea.user_id references users.uid, which is no column of it. "
+        "Its columns are id, email, name."),
     ),
     "not unique": (
         lambda: [USER, of({"user_name": refers("users.name")})],
-        "Idea.user_name references users(name), which is not unique there. "
-        "Reference the primary key, or mark the target Unique().",
+        ("Idea.user_name references users(name), which is not unique there. "
+        "Reference the primary key, or mark the target Unique()."),
     ),
     "half a key": (
         lambda: [PAIR, of({"a": refers("pairs.a")})],
-        "Idea.a references pairs(a), which is not unique there. "
-        "Reference the primary key, or mark the target Unique().",
+        ("Idea.a references pairs(a), which is not unique there. "
+        "Reference the primary key, or mark the target Unique()."),
     ),
     "unique only for some rows": (
         lambda: [
@@ -78,26 +71,26 @@ WRONG: dict[str, tuple[Callable[[], list[Any]], str]] = {
                    indexes=[Index("name", unique=True, where="name <> ''")]),
             of({"user_name": refers("users.name")}),
         ],
-        "Idea.user_name references users(name), which is not unique there. "
-        "Reference the primary key, or mark the target Unique().",
+        ("Idea.user_name references users(name), which is not unique there. "
+        "Reference the primary key, or mark the target Unique()."),
     ),
     "a text that points at numbers": (
         lambda: [
             record("User", "users", {"id": Annotated[int, PrimaryKey()]}),
             of({"user_id": refers("users.id")}),
         ],
-        "Idea.user_id holds text, and users.id holds integer: they are never equal. "
-        "Give both the same type.",
+        ("Idea.user_id holds text, and users.id holds integer: they are never equal. "
+        "Give both the same type."),
     ),
     "null where there is none": (
         lambda: [USER, of({"user_id": refers("users.id", on_delete="set null")})],
-        "Idea.user_id: on_delete='set null' on a field that may not be None. "
-        "Add `| None` to its type, or choose another action.",
+        ("Idea.user_id: on_delete='set null' on a field that may not be None. "
+        "Add `| None` to its type, or choose another action."),
     ),
     "null on update": (
         lambda: [USER, of({"user_id": refers("users.id", on_update="set null")})],
-        "Idea.user_id: on_update='set null' on a field that may not be None. "
-        "Add `| None` to its type, or choose another action.",
+        ("Idea.user_id: on_update='set null' on a field that may not be None. "
+        "Add `| None` to its type, or choose another action."),
     ),
     "half of a pair may be null": (
         lambda: [
@@ -105,13 +98,13 @@ WRONG: dict[str, tuple[Callable[[], list[Any]], str]] = {
             of({"a": str, "b": int | None}, defaults={"b": None},
                foreign_keys=[ForeignKey(("a", "b"), "pairs(a, b)", on_delete="set null")]),
         ],
-        "Idea.a, b: on_delete='set null' on a field that may not be None. "
-        "Add `| None` to its type, or choose another action.",
+        ("Idea.a, b: on_delete='set null' on a field that may not be None. "
+        "Add `| None` to its type, or choose another action."),
     ),
     "a default where there is none": (
         lambda: [USER, of({"user_id": refers("users.id", on_delete="set default")})],
-        "Idea.user_id: on_delete='set default' on a field that has no default. "
-        "Give it a default, or choose another action.",
+        ("Idea.user_id: on_delete='set default' on a field that has no default. "
+        "Give it a default, or choose another action."),
     ),
     "one table twice": (
         lambda: [USER, record("Person", "Users", {"id": KEY})],
@@ -126,13 +119,13 @@ WRONG: dict[str, tuple[Callable[[], list[Any]], str]] = {
             record("A", "a", {"id": KEY}, indexes=[Index("id", name="by_id")]),
             record("B", "b", {"id": KEY}, indexes=[Index("id", name="BY_ID")]),
         ],
-        "A and B both name something 'BY_ID', and a database has such a name once. "
-        "Say name=… on one of them.",
+        ("A and B both name something 'BY_ID', and a database has such a name once. "
+        "Say name=… on one of them."),
     ),
     "an index called as a table": (
         lambda: [USER, of({}, indexes=[Index("id", name="users")])],
-        "User and Idea both name something 'users', and a database has such a name once. "
-        "Say name=… on one of them.",
+        ("User and Idea both name something 'users', and a database has such a name once. "
+        "Say name=… on one of them."),
     ),
     "one trigger name twice": (
         lambda: [
@@ -140,8 +133,8 @@ WRONG: dict[str, tuple[Callable[[], list[Any]], str]] = {
                 Trigger(name="stop", when="before", event="delete", refuse="no")])
             for name in ("A", "B")
         ],
-        "A and B both name something 'stop', and a database has such a name once. "
-        "Say name=… on one of them.",
+        ("A and B both name something 'stop', and a database has such a name once. "
+        "Say name=… on one of them."),
     ),
     "Freehold's own": (
         lambda: [record("Idea", "_freehold_ideas", {"id": KEY})],
@@ -231,10 +224,10 @@ def test_references_always_come_in_the_same_order() -> None:
 def test_a_reference_may_point_at_a_unique_index() -> None:
     """At a unique column, at a unique pair, and at a unique index over all rows."""
     user = record(
-        "User", "users", {"id": KEY, "a": str, "b": str, "c": str},
-        uniques=[Unique("a", "b")], indexes=[Index("c", unique=True)],
+        "User", "users", {"id": KEY, "a": str, "b": str, "d": str},
+        uniques=[Unique("a", "b")], indexes=[Index("d", unique=True)],
     )  # fmt: skip
-    idea = of({"a": str, "b": str, "c": refers("users.c")},
+    idea = of({"a": str, "b": str, "d": refers("users.d")},
               foreign_keys=[ForeignKey(("b", "a"), "users(b, a)")])  # fmt: skip
 
     with built(user, idea) as connection:

@@ -22,12 +22,13 @@ from freehold.schema import (
     create_table,
     create_trigger,
 )
+from tests.schema.applications import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 #: Prints both dialects' DDL of a schema with many constraints, indexes and references.
 PRINT_DDL = """
-from tests.schema import test_five_applications as five
-for schema in five.SCHEMAS.values():
+from tests.schema.applications import SCHEMAS
+for schema in SCHEMAS.values():
     for dialect in ("sqlite", "postgresql"):
         print(*schema.ddl(dialect), sep="\\n;\\n")
 """
@@ -53,8 +54,6 @@ def test_the_ddl_is_the_same_bytes_in_every_run() -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_the_ddl_is_the_same_however_often_it_is_asked_for(dialect: DialectName) -> None:
     """Saying it changes nothing."""
-    from tests.schema.test_five_applications import SCHEMAS
-
     for schema in SCHEMAS.values():
         assert schema.ddl(dialect) == schema.ddl(dialect)
 

@@ -39,7 +39,7 @@ def test_a_row_is_a_struct_in_camel_case() -> None:
 
 def test_an_automatic_time_may_be_left_out() -> None:
     """With `= AUTO` and without: until the insert it is UNSET."""
-    idea = Idea(id="i1", title="A")  # type: ignore[call-arg]
+    idea: Any = Idea(id="i1", title="A")  # type: ignore[call-arg]
 
     assert idea.created_at is UNSET
     assert idea.updated_at is UNSET

@@ -58,7 +58,7 @@ def test_fields_are_keywords_in_any_order_of_defaults() -> None:
 
     assert Later(second="b") == Later(first=1, second="b")
     with pytest.raises(TypeError, match="positional"):
-        Later("b")  # type: ignore[misc]
+        Later("b")  # type: ignore[call-arg, arg-type]
 
 
 @drawn(st.from_regex(r"_?[a-z]+(_[a-z0-9]+){0,3}", fullmatch=True))

@@ -20,7 +20,7 @@ from freehold.schema import (
     Schema,
     Struct,
 )
-from tests.schema.declared import built, rows, sql_of
+from tests.schema.declared import built, record, rows, sql_of
 
 
 class Options(Struct, frozen=True):
@@ -163,10 +163,7 @@ def test_rows_of_text_keys_live_in_the_key_s_tree(
     fields: dict[str, Any], options: dict[str, Any], has_rowid: bool
 ) -> None:
     """But for those with large values, and for whole numbers, which are the rowid."""
-    body = {"__annotations__": fields, "__module__": __name__}
-    record: Any = type(Record)("Thing", (Record,), body, table="things", **options)
-
-    with built(record) as connection:
+    with built(record("Thing", "things", fields, **options)) as connection:
         ((without,),) = rows(connection, "SELECT wr FROM pragma_table_list WHERE name = 'things'")
 
     assert bool(without) is not has_rowid

@@ -62,7 +62,7 @@ def test_an_unknown_limit_is_refused_with_the_nearest_name() -> None:
 
 def test_an_unknown_limit_that_is_near_to_none_gets_the_list() -> None:
     """The names are told where no guess is near."""
-    with pytest.raises(BadLimit, match="There are: batch_size_max, "):
+    with pytest.raises(BadLimit, match="There are: answer_bytes_max, "):
         Limits().with_overrides({"qqq": 1})
 
 

@@ -25,7 +25,9 @@ from freehold.errors import (
     CallError,
     ContractError,
     ContractMismatch,
+    InvalidArgument,
     PermissionDenied,
+    TooLarge,
     UnknownMethod,
 )
 from freehold.ids import Ids, SystemIds
@@ -36,11 +38,14 @@ from freehold.rpc.entrypoint import Entrypoint
 from freehold.rpc.failures import LOG, Failures, log
 from freehold.rpc.method import Method
 from freehold.rpc.names import nearest
+from freehold.rpc.refusals import place_of
 from freehold.wire.codec import Codec
 from freehold.wire.limits import Limits
 
 _NS_PER_MS: Final = 1_000_000
 _NAME_SHOWN_MAX: Final = 120
+#: What a call of another contract may look like: a method or an argument is not there.
+_OF_ANOTHER: Final = (UnknownMethod, InvalidArgument)
 
 
 class Answer(msgspec.Struct, eq=False):
@@ -90,7 +95,14 @@ class Request(msgspec.Struct, eq=False):
         if args is None:
             args = target.decode(self.body, self.codec)
         self.args = None
-        return self.codec.encode(target.invoke(db, args))
+        body = self.codec.encode(target.invoke(db, args))
+        if len(body) > target.answer_bytes_max:
+            raise TooLarge(
+                f"The answer of {self.method} has {len(body)} bytes; "
+                f"{target.answer_bytes_max} are the most.",
+                hint="Ask for less: give a filter, or a page at a time.",
+            )
+        return body
 
     def done(self, seq: int, value: Any, /) -> None:
         """Answer with the encoded result."""
@@ -102,7 +114,10 @@ class Request(msgspec.Struct, eq=False):
 
     def failed(self, seq: int, error: BaseException, /) -> None:
         """Answer with an error; what is no CallError becomes `Internal`."""
-        self._answer(Answer(seq, b"", self.target.failures.told(error, self.method)))
+        target = self.target
+        if isinstance(error, CallError):
+            place_of(error, target.method)
+        self._answer(Answer(seq, b"", target.failures.told(error, self.method)))
 
     def withdraw(self) -> None:
         """
@@ -132,21 +147,31 @@ class Target:
     Args:
         method: The method.
         database: The database it works on.
-        depth_max: How deep its arguments may be nested.
+        limits: How deep its arguments may be nested, and how long its answer may be.
         failures: Makes errors of exceptions.
     """
 
-    __slots__ = ("_check", "_function", "decode", "failures", "full_name", "hand_over", "method")
+    __slots__ = (
+        "_check",
+        "_function",
+        "answer_bytes_max",
+        "decode",
+        "failures",
+        "full_name",
+        "hand_over",
+        "method",
+    )
 
     def __init__(
-        self, method: Method, database: Database, *, depth_max: int, failures: Failures
+        self, method: Method, database: Database, *, limits: Limits, failures: Failures
     ) -> None:
         self.method = method
+        self.answer_bytes_max = limits.answer_bytes_max
         self.full_name = method.full_name
         self.failures = failures
         #: `decode(body, codec)`: the arguments, each time anew. Raises InvalidArgument.
         self.decode: Callable[[bytes, Codec], tuple[Any, ...]] = Arguments(
-            method, depth_max=depth_max
+            method, depth_max=limits.depth_max
         ).decode
         self.hand_over: Callable[[Request], None] = (
             database.submit if method.kind == "mutation" else database.run_query
@@ -221,9 +246,7 @@ class Dispatcher:
         for entrypoint in entrypoints:
             database = _database(entrypoint, databases)
             for method in entrypoint.__methods__.values():
-                target = Target(
-                    method, database, depth_max=limits.depth_max, failures=self._failures
-                )
+                target = Target(method, database, limits=limits, failures=self._failures)
                 self._targets[f"{entrypoint.__name__}.{method.name}"] = target
                 self._targets[target.full_name] = target
 
@@ -248,8 +271,6 @@ class Dispatcher:
                 raise self._unknown(request)
             if not request.caller.allows(target.full_name, target.method.scope):
                 raise _denied(request.caller, target.method)
-            if request.contract is not None and request.contract not in self._contracts:
-                raise self._mismatch(request.contract)
             timeout_ms = request.timeout_ms
             if timeout_ms is None:
                 timeout_ns = self._timeout_default_ns
@@ -261,6 +282,9 @@ class Dispatcher:
             request.method = target.full_name
             target.hand_over(request)
         except BaseException as error:
+            sent = request.contract
+            if isinstance(error, _OF_ANOTHER) and sent is not None and sent not in self._contracts:
+                error = self._mismatch(sent, error)
             request._answer(Answer(0, b"", self._failures.told(error, request.method)))
             if not isinstance(error, Exception):
                 raise
@@ -276,11 +300,17 @@ class Dispatcher:
         name = request.method[:_NAME_SHOWN_MAX]
         return UnknownMethod(f"There is no method {name!r}.", hint=nearest(name, allowed))
 
-    def _mismatch(self, sent: str) -> ContractMismatch:
+    def _mismatch(self, sent: str, error: CallError) -> ContractMismatch:
+        """
+        Why a client of another contract was refused.
+
+        Its calls are served as long as they fit: most changes of a contract only add to it.
+        """
         return ContractMismatch(
-            f"The client is of the contract {sent[:_NAME_SHOWN_MAX]!r}; "
+            f"{error.detail} The client is of the contract {sent[:_NAME_SHOWN_MAX]!r}; "
             f"this server serves {self._contract!r}.",
             hint="Generate the client again: freehold generate.",
+            path=error.path,
             data={"contract": self._contract},
         )
 

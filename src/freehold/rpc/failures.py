@@ -23,6 +23,7 @@ from freehold.wire.codec import JSON
 
 LOG: Final = logging.getLogger("freehold.rpc")
 _TEXT_LENGTH_MAX: Final = 20_000
+_DETAIL_LENGTH_MAX: Final = 600
 _CONTROLS: Final = {
     number: f"\\x{number:02x}"
     for number in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
@@ -83,6 +84,9 @@ def _with_parts(error: CallError) -> CallError:
     A part that cannot be encoded is left out: the caller still learns what happened. When
     the sentence itself cannot, this raises.
     """
+    if len(error.detail) > _DETAIL_LENGTH_MAX:
+        # A value that somebody sent is in it, and it is not sent back whole.
+        error.detail = f"{error.detail[:_DETAIL_LENGTH_MAX]}…"
     for each in error_fields(type(error)):
         error.data = {each.wire: getattr(error, each.name), **error.data}
     try:

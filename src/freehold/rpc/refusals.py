@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from freehold.errors import InvalidArgument
+from freehold.errors import CallError, InvalidArgument
 from freehold.rpc.method import Method
 from freehold.rpc.names import camel_case, nearest
 from freehold.rpc.shapes import FieldShape, Shape, fields_of
@@ -144,6 +144,34 @@ def refusal(method: Method, error: Exception, *, value: Any) -> InvalidArgument:
     place = _walk(method, value, at.group(1) if at else "$")
     rule = text[: at.start()] if at else text
     return _missing_or_unknown(method, rule, place) or _wrong(method, rule, place)
+
+
+def place_of(error: CallError, method: Method) -> None:
+    """
+    Say an error's path as the caller wrote it: `data.userId` for the column `userId`.
+
+    A function and a database know the field, not the argument it came in. A path that is no
+    argument at all is dropped: nobody sent it.
+    """
+    path = error.path
+    if path is None or path[:1].isupper():
+        return
+    head = path.split(".", 1)[0].split("[", 1)[0]
+    if any(each.wire == head for each in method.params):
+        return
+    inside = [
+        param.wire
+        for param in method.params
+        for field in _fields_in(param.shape)
+        if field.wire == head
+    ]
+    error.path = f"{inside[0]}.{path}" if len(inside) == 1 else None
+
+
+def _fields_in(shape: Shape) -> Sequence[FieldShape]:
+    while shape.kind in ("optional", "maybe"):
+        shape = shape.item
+    return fields_of(shape.struct) if shape.kind == "struct" and shape.struct is not None else ()
 
 
 class _Place:
@@ -277,7 +305,12 @@ def _wrong(method: Method, rule: str, place: _Place) -> InvalidArgument:
         detail = f"{path} must be one of {allowed}{_value_shown(place)}."
     else:
         detail = f"{path}: {rule[:1].lower()}{rule[1:]}."
-    return InvalidArgument(detail, hint=hint, path=place.path or None)
+    return InvalidArgument(detail, hint=hint or _takes(method), path=place.path or None)
+
+
+def _takes(method: Method) -> str:
+    names = ", ".join(each.wire for each in method.params)
+    return f"{method.full_name} takes {names}; /contract.json has their types."
 
 
 def _value_shown(place: _Place) -> str:

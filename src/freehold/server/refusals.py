@@ -137,7 +137,7 @@ def http_problem(
         f"content-type: {kind}",
         f"content-length: {len(body)}",
     ]
-    if seq is not None:
+    if seq:
         lines.append(f"freehold-seq: {seq}")
     lines += _extra_headers(error)
     if closes:

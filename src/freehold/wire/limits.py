@@ -31,6 +31,8 @@ class Limits:
 
     #: A call carries arguments, not files; refused by Content-Length before a byte is kept.
     body_bytes_max: int = 1 * _MIB
+    #: A longer answer holds the event loop while it is made and sent, and with it everybody.
+    answer_bytes_max: int = 32 * 1024 * 1024
     #: Names and values of all headers and the request line; the parser itself has no bound.
     header_bytes_max: int = 16 * _KIB
     #: Each header costs a few objects, however short it is.

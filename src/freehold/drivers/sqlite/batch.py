@@ -27,6 +27,7 @@ call it inline.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ from freehold.drivers.sqlite.links import (
 from freehold.drivers.sqlite.outcomes import refusal, stopped, too_late, unknown
 from freehold.errors import StatementError
 
+_LOG = logging.getLogger("freehold.sqlite")
 #: After so many lost transactions in one step, the rest run one by one.
 _RESTARTS_MAX: Final = 8
 
@@ -405,6 +407,8 @@ class GroupCommit:
         """Nothing was written, for nobody; a failed fsync is the last one."""
         if is_fsync(error):
             self.broken = error
+        if isinstance(error, apsw.BusyError):
+            _LOG.error("another program writes into the database, past the owner lock")
         link = WriteLink(self.connection, self._cursor.execute)
         for pending in batch:
             if not pending.is_settled:

@@ -261,7 +261,7 @@ class SqliteDatabase:
         if call.min_seq > self.commits.seq:
             call.failed(self.commits.seq, self._not_reached(call.min_seq))
             return
-        if self._slow and self._is_slow(call.method, now_ns):
+        if self._slow and self._threads is not None and self._is_slow(call.method, now_ns):
             self._hand_over(call, inline)
             return
         if now_ns >= call.deadline_ns:

@@ -88,7 +88,7 @@ class WriteAheadLog:
         try:
             self._connection.wal_checkpoint(mode=mode)
         except (apsw.BusyError, apsw.LockedError):
-            _LOG.info("the log of %d pages has a reader in it", self.pages)
+            _LOG.warning("the log of %d pages has a reader in it", self.pages)
         except apsw.FullError:
             _LOG.warning("the log could not be moved into the database: the disk is full")
 

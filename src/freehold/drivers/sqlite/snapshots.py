@@ -2,9 +2,12 @@
 How a query runs on a connection: on one snapshot, whose `seq` it names.
 
 A query of one statement needs no transaction: when no COMMIT was under way before or after
-it, its snapshot was the last commit. While one is under way, the connection itself can say
-that what it sees has not changed since its number was last asked for. In all other cases
-the query runs inside a transaction, which is asked for its number.
+it, its snapshot was the last commit. Else it runs inside a transaction, which is asked for
+its number.
+
+SQLite counts, for each connection, how often what it sees has changed (`data_version`, which
+costs a twentieth of a read). As long as that stays the same, the number that was found out
+last is still the snapshot's, whatever the writer is doing.
 """
 
 from __future__ import annotations
@@ -57,12 +60,15 @@ class Snapshots:
         self._commits = commits
         #: Methods that ask more than once, and so begin with a transaction.
         self._several: set[str] = set()
+        #: What the connection saw when its number was found out last, and that number.
+        self._version = -1
+        self._seq = -1
         self._stop_at_ns = _ANY_NUMBER
         self._looks = 0
         self._is_running = False
         self._guard = guard = Guard(self.connection, mark=mark, may_change=False)
         self._begin = guard.own("BEGIN")
-        self._end = guard.own("COMMIT")
+        self._commit = guard.own("COMMIT")
         self._rollback = guard.own("ROLLBACK")
         self._ask_seq = guard.own("SELECT seq FROM _freehold_meta WHERE id = 1")
         self.connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
@@ -86,7 +92,8 @@ class Snapshots:
             now_ns = self._wall_ns()
             commits = self._commits
             seq = commits.seq
-            if commits.committing == seq and call.method not in self._several:
+            is_quiet = commits.committing == seq
+            if (is_quiet or self._seq == seq) and call.method not in self._several:
                 self._stop_at_ns = stop_at_ns
                 link.begin(1)
                 try:
@@ -95,7 +102,14 @@ class Snapshots:
                     if link.stopped is None:
                         raise
                 if link.stopped is None:
-                    if commits.committing == seq:
+                    version = self.connection.data_version()
+                    if link.left:
+                        # It read nothing, so any number is true that was committed.
+                        return seq, value
+                    if version == self._version:
+                        return self._seq, value
+                    if is_quiet and commits.committing == seq:
+                        self._version, self._seq = version, seq
                         return seq, value
                 elif isinstance(link.stopped, NeedsSnapshot):
                     self._several.add(call.method)
@@ -122,7 +136,9 @@ class Snapshots:
 
     def _in_transaction(self, call: Call, now_ns: int, stop_at_ns: int) -> tuple[int, Any]:
         link = self._link
-        with self._transaction() as seq:
+        committed = self._commits.seq
+        self._open()
+        try:
             self._stop_at_ns = stop_at_ns
             try:
                 value = call.run(Reader(link, self._context, call.caller, now_ns))
@@ -131,35 +147,46 @@ class Snapshots:
                     raise
             if link.stopped is not None:
                 raise link.stopped
-        return seq, value
+            if link.left == _ANY_NUMBER:
+                return committed, value
+            return self._number(), value
+        finally:
+            self._end()
 
     @contextmanager
     def by_hand(self, caller: Caller) -> Iterator[Reader]:
         """One query whose function is a `with` block; for tests and the command line."""
+        self._open()
         try:
-            with self._transaction():
-                yield Reader(self._link, self._context, caller, self._wall_ns())
+            yield Reader(self._link, self._context, caller, self._wall_ns())
         finally:
             self._link.stopped = _SHUT
+            self._end()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[int]:
-        """One snapshot for many statements; it never outlives the block."""
-        guard, link = self._guard, self._link
-        # The looks count steps across statements, so a late one could hit ours.
+    def _open(self) -> None:
+        """One snapshot for many statements; it begins with the first of them."""
         self._stop_at_ns = _ANY_NUMBER
-        guard.run(self._begin)
-        try:
-            seq: int = guard.ask(self._ask_seq)
-            link.begin(_ANY_NUMBER)
-            yield seq
-        finally:
+        self._guard.run(self._begin)
+        self._link.begin(_ANY_NUMBER)
+
+    def _number(self) -> int:
+        """The `seq` of the snapshot that the open transaction reads."""
+        version = self.connection.data_version()
+        if version != self._version:
+            # Looks count steps across statements, so a late one could hit this one.
             self._stop_at_ns = _ANY_NUMBER
-            if not self.connection.get_autocommit():
-                try:
-                    guard.run(self._end)
-                except apsw.Error:
-                    guard.run(self._rollback)
+            self._seq = self._guard.ask(self._ask_seq)
+            self._version = version
+        return self._seq
+
+    def _end(self) -> None:
+        """No transaction outlives its query."""
+        self._stop_at_ns = _ANY_NUMBER
+        if not self.connection.get_autocommit():
+            try:
+                self._guard.run(self._commit)
+            except apsw.Error:
+                self._guard.run(self._rollback)
 
     def _is_late(self) -> bool:
         self._looks += 1
@@ -167,7 +194,7 @@ class Snapshots:
 
     def close(self) -> None:
         """Close the connection."""
-        self.connection.close()
+        self.connection.close(True)
 
 
 _SHUT: Final = Shut()
