@@ -168,6 +168,45 @@ def test_a_mistake_in_the_schema_is_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in refused.err
 
 
+def test_a_failing_import_is_a_sentence(tmp_path: Path) -> None:
+    """Of whatever kind; `doctor` goes on and names it among its findings."""
+    app = write_notes(tmp_path)
+    app.write_text("from os import nonsense\n" + app.read_text())
+
+    refused = freehold("dev", app, cwd=tmp_path)
+    ill = freehold("doctor", "--app", "notes.py", "--json", cwd=tmp_path)
+
+    assert refused.code == 70
+    assert "nonsense" in refused.err
+    assert "Traceback" not in refused.err
+    found = {finding["what"]: finding["is_well"] for finding in ill.json()}
+    assert found["engine"]
+    assert not found["application"]
+
+
+@pytest.mark.parametrize("name", ["import", "freehold", "json", "Notes", "1note", "../up"])
+def test_init_refuses_a_name_that_cannot_be_a_package(tmp_path: Path, name: str) -> None:
+    """Keywords, modules that are there, and what is no name at all."""
+    said = freehold("init", name, cwd=tmp_path)
+
+    assert said.code == 70
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scope_that_opens_nothing_is_told(tmp_path: Path) -> None:
+    """The key is made all the same: the method may come later."""
+    write_notes(tmp_path)
+    where = ("--app", "notes.py", "--data-dir", "data")
+
+    idle = freehold("keys", "create", "a", "--scope", "Notes.listNote", *where, cwd=tmp_path)
+    good = freehold("keys", "create", "b", "--scope", "Notes.list*", "--scope", "emptying",
+                    *where, cwd=tmp_path)  # fmt: skip
+
+    assert idle.code == good.code == 0
+    assert "Notes.listNote" in idle.err
+    assert "can do nothing" not in good.err
+
+
 def test_help_teaches(tmp_path: Path) -> None:
     """Every command says what it does, most with an example."""
     said = freehold("--help", cwd=tmp_path)

@@ -8,6 +8,7 @@ counts up one row that all share: so rows tell the order, and running twice show
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from typing import Annotated, Any
 import apsw
 import sqlalchemy as sa
 
-from freehold.clock import SystemClock
 from freehold.db import IN_PROCESS, Caller, Reader, Writer, select, statement, update
 from freehold.drivers.sqlite import Pending, SqliteDatabase
 from freehold.ids import SeededIds
@@ -180,6 +180,14 @@ class Loop:
         self.turn(until=lambda: all(call.is_answered for call in calls))
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for another thread; fails after a long time."""
+    end = time.monotonic() + LONG_S
+    while not is_so():
+        assert time.monotonic() < end, "it never came"
+        threading.Event().wait(0.001)
+
+
 def pending(run: Callable[[Any], Any], *, deadline_ns: int = NEVER_NS) -> Pending:
     """A mutation for `step`, outside any thread."""
     return Pending(Asked(run, deadline_ns=deadline_ns), 1_800_000_000_000_000_000, b"s" * 32)
@@ -244,8 +252,3 @@ def without_guard(connection: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         connection.authorizer = guard
-
-
-def now_ns() -> int:
-    """The clock that a database without a clock of its own goes by."""
-    return SystemClock().monotonic_ns()

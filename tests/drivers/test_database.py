@@ -203,6 +203,20 @@ def test_a_mutation_cannot_start_another(path: Path | None, has_threads: bool) -
         assert database.read(entries) == []
 
 
+def test_a_block_cannot_hold_another(path: Path | None) -> None:
+    """The inner one is refused, and the outer one is not undone by it."""
+    with ledger(path) as database:
+        with database.writing() as db:
+            add(db, "a")
+            with pytest.raises(StatementError, match="wait for itself"), database.writing():
+                pass
+            with pytest.raises(StatementError, match="wait for itself"):
+                database.write(adding("c"))
+            add(db, "b")
+
+        assert database.read(entries) == ["a", "b"]
+
+
 def test_a_block_is_one_mutation(path: Path | None) -> None:
     """Durable at its end; undone, with the usual errors, when it raises."""
     with ledger(path) as database:

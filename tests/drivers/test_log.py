@@ -11,6 +11,7 @@ import apsw
 from freehold.db import Reader, Writer
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.testing.faults import FaultyDisk
+from freehold.wire.limits import Limits
 from tests.drivers.ledger import (
     LONG_S,
     THE_TOTAL,
@@ -166,6 +167,33 @@ def test_a_long_reader_lets_it_grow_and_then_it_is_cut(ram: Path) -> None:
         database.run_query(next_one)
         loop.answered(next_one)
         assert next_one.value == 30_001
+
+
+def test_a_query_that_is_stuck_does_not_keep_the_others_resting(ram: Path) -> None:
+    """They wait for it as long as a query may take, and then go on without the log cut."""
+    limits = Limits(statement_time_ms_max=30)
+    with (
+        ledger(ram / "ledger.db", checkpoint_pages=_PAGES, limits=limits) as database,
+        served(database) as loop,
+    ):
+        database.always_on_thread("long")
+        gate = Gate()
+        stuck = Asked(gate.run, method="long")
+        database.run_query(stuck)
+        assert gate.begun.wait(LONG_S)
+        most_pages(database, 60)
+        call = Asked(entries_count, method="long")
+        database.run_query(call)
+        loop.answered(call)
+
+        assert call.value == 60
+        gate.open.set()
+        loop.answered(stuck)
+
+
+def entries_count(db: Reader) -> int:
+    """How many there are."""
+    return len(db.all(Entry))
 
 
 def test_a_checkpoint_that_finds_no_space_is_tried_again(ram: Path) -> None:

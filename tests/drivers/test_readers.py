@@ -14,7 +14,7 @@ from freehold.clock import ManualClock
 from freehold.db import Reader
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.drivers.sqlite.database import SLOW_FOR_NS
-from freehold.errors import DeadlineExceeded, NotFound, Overloaded
+from freehold.errors import DeadlineExceeded, NotFound, Overloaded, Unavailable
 from freehold.wire.limits import Limits
 from tests.drivers.ledger import (
     LONG_S,
@@ -25,6 +25,7 @@ from tests.drivers.ledger import (
     ledger,
     served,
     sql_value,
+    wait_until,
 )
 from tests.drivers.test_snapshots import TickingClock, amount
 
@@ -259,15 +260,28 @@ def test_it_shows_how_old_the_oldest_is() -> None:
 
 
 def test_closing_answers_the_queries_that_wait() -> None:
-    """Nobody is left without an answer, nor is a thread."""
+    """What runs is finished, what waits is refused at once: nobody waits five seconds each."""
     with ledger() as database, on_threads(database) as loop:
-        calls = [Asked(where, method="thread") for _ in range(50)]
-        for call in calls:
+        gates = [Gate(), Gate()]
+        running = [Asked(gate.run, method="thread") for gate in gates]
+        for call, gate in zip(running, gates, strict=True):
             database.run_query(call)
-        database.close()
-        loop.answered(*calls)
+            assert gate.begun.wait(LONG_S)
+        waiting = [Asked(where, method="thread") for _ in range(50)]
+        for call in waiting:
+            database.run_query(call)
+        threads = database._threads
+        assert threads is not None
+        closing = threading.Thread(target=database.close)
+        closing.start()
+        wait_until(lambda: threads._is_stopping)
+        for gate in gates:
+            gate.open.set()
+        closing.join(LONG_S)
+        loop.answered(*running, *waiting)
 
-        assert all(call.error is None for call in calls)
+        assert [call.value for call in running] == [0, 0]
+        assert all(isinstance(call.error, Unavailable) for call in waiting)
 
 
 def test_writes_go_on_while_queries_are_long() -> None:

@@ -106,6 +106,12 @@ def _imported(name: str, said: str) -> ModuleType:
         ) from None
     except SyntaxError as error:
         raise StartError(f"{said} is not valid Python: {error}.") from None
+    except Exception as error:
+        # The author's own code failed; where, the traceback knows.
+        raise StartError(
+            f"{said} cannot be imported: {type(error).__name__}: {error}.",
+            hint="Set FREEHOLD_DEBUG=1 to see where.",
+        ) from error
 
 
 def _app_of(module: ModuleType, attribute: str | None, said: str) -> App:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import keyword
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -29,6 +31,11 @@ def init(
         raise StartError(
             f"{name!r} is no name of an application.",
             hint="Use lower-case letters, digits and _, a letter first.",
+        )
+    if keyword.iskeyword(name) or importlib.util.find_spec(name) is not None:
+        raise StartError(
+            f"{name!r} is a word of Python, or a module that is here already.",
+            hint="Choose a name of your own; it becomes a package.",
         )
     folder = Path(name)
     if folder.exists() and any(folder.iterdir()):

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
 import typer
 
+from freehold.app import App
 from freehold.cli.console import say, show_json, show_table, tell
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
@@ -59,7 +61,10 @@ def create(
         "user": user,
         "expiresInS": _seconds(expires_in),
     }
-    with operator(find_app(app), folder, database) as owner:
+    found = find_app(app)
+    for word in idle_scopes(found, scope):
+        say(f"no method of {found.name} asks for {word!r}; the key can do nothing with it")
+    with operator(found, folder, database) as owner:
         minted = owner.create_key(data)
     if as_json:
         show_json(minted)
@@ -110,6 +115,18 @@ def revoke(
         show_json(info)
         return
     say(f"{info['id']} ({info['name']}) is revoked")
+
+
+def idle_scopes(app: App, scopes: list[str]) -> list[str]:
+    """The scopes that match no method of the application and are no method's word."""
+    methods = [m for each in app.entrypoints.values() for m in each.__methods__.values()]
+    words = {method.scope for method in methods}
+    return [
+        scope
+        for scope in scopes
+        if scope not in words
+        and not any(fnmatchcase(method.full_name, scope) for method in methods)
+    ]
 
 
 def _seconds(said: str | None) -> int | None:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -127,7 +128,10 @@ async def _serve(
         database.broken = on_broken
 
     def on_loop(run: Callable[[], None]) -> None:
-        loop.call_soon_threadsafe(run)
+        # A thread that ends after the loop has nobody left to tell.
+        if not loop.is_closed():
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(run)
 
     running.start(on_loop)
     server = make_server(running, how)

@@ -45,13 +45,15 @@ class Compiled:
         StatementError: SQLAlchemy cannot write it, or it compares a sealed column.
     """
 
-    __slots__ = ("_plain", "_slots", "names", "own", "read", "sql")
+    __slots__ = ("_plain", "_slots", "changes", "names", "own", "read", "sql")
 
     def __init__(
         self, core: Any, dialect: str, read: RowReader | None, *, is_strict: bool = False
     ) -> None:
         self.sql, self._slots = _compile(core, dialect, is_strict=is_strict)
         self.read = read
+        #: It may change rows: no query runs it.
+        self.changes = not isinstance(core, sa.SelectBase)
         named = {name for name, _, _ in self._slots if name is not None}
         #: The parameters that a caller gives.
         self.names = frozenset(name for name in named if not name.startswith(OWN_PREFIX))

@@ -41,6 +41,7 @@ class Reader:
     """
 
     __slots__ = ("_context", "_link", "_now_ns", "_plans", "caller")
+    _may_change = False
 
     def __init__(self, link: Link, context: Context, caller: Caller, now_ns: int) -> None:
         self._link = link
@@ -218,6 +219,10 @@ class Reader:
         params: dict[str, Any],
         own: dict[str, Any] | None = None,
     ) -> list[tuple[Any, ...]]:
+        if compiled.changes and not self._may_change:
+            raise StatementError(
+                "a query cannot write.", hint="Take a Writer, and it is a mutation."
+            )
         if len(params) != len(compiled.names):
             compiled.refuse_unknown(params)
         given = params

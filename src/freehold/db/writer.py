@@ -45,6 +45,7 @@ class Writer(Reader):
     """
 
     __slots__ = ("_stream",)
+    _may_change = True
 
     def __init__(
         self, link: Link, context: Context, caller: Caller, now_ns: int, seed: bytes

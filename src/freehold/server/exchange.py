@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from freehold.errors import CallError, InvalidArgument, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import headers
+from freehold.server.known_heads import KnownHead
 from freehold.server.meter import UNKNOWN_METHOD
 from freehold.server.refusals import (
     MalformedRequest,
@@ -113,6 +114,31 @@ class CallExchange:
                 "The body is compressed, and no compression is read here.",
                 hint="Send it as it is: a few compressed bytes can become any number.",
             )
+
+    def begin_known(self, head: KnownHead, body: bytes) -> None:
+        """The same as `read_head` for a head that was read before."""
+        connection = self.connection
+        self.codec = head.codec
+        self.body = body
+        try:
+            caller = connection.hub.authenticator.caller(head.key, trusted=connection.trusted)
+        except CallError as refusal:
+            self.refusal = refusal
+            return
+        self.request = Request(
+            head.method, b"", head.codec, caller, self.reply, head.min_seq, head.timeout_ms,
+            None, head.contract,
+        )  # fmt: skip
+
+    def known_head(self, key: str | None, body_bytes: int) -> KnownHead | None:
+        """What `begin_known` will need of this call's head; None when it was refused."""
+        request = self.request
+        if request is None or self.refusal is not None:
+            return None
+        return KnownHead(
+            body_bytes, request.method, self.codec, key, request.min_seq, request.timeout_ms,
+            request.contract,
+        )  # fmt: skip
 
     def run(self) -> None:
         """Call, or refuse; the answer comes to `reply`, at once or later."""

@@ -30,6 +30,7 @@ from freehold.server.connection import BODY, HEAD, IDLE, LINGER, Connection
 from freehold.server.exchange import CallExchange, frames_over_http, refused
 from freehold.server.frames import FramesConnection
 from freehold.server.hub import NEVER, Hub
+from freehold.server.known_heads import KnownHead
 from freehold.server.refusals import (
     HeadersTooLarge,
     MalformedRequest,
@@ -100,6 +101,9 @@ class HttpConnection(Connection):
             return
         self.now_ns = self.hub.clock.monotonic_ns()
         phase, begun = self.phase, self._begun
+        if phase == IDLE and (head := self.hub.known_heads.find(data)) is not None:
+            self._answer_known(head, data)
+            return
         self.feeding = True
         try:
             self._parser.feed_data(data)
@@ -111,10 +115,39 @@ class HttpConnection(Connection):
             self._stumbled(error)
         if self.phase != IDLE:
             self._count_unfinished(len(data), phase, begun)
+        elif phase == IDLE and begun + 1 == self._begun and not self._deaf:
+            self._remember(data)
         self.feeding = False
         self.flush()
         self._mind_deadline(phase, begun)
         self.pump_soon()
+
+    def _answer_known(self, head: KnownHead, data: bytes) -> None:
+        """A whole call whose head was parsed before: straight to the dispatcher."""
+        exchange = CallExchange(self, closes=False, headless=False)
+        exchange.begin_known(head, data[-head.body_bytes :])
+        self.feeding = True
+        self.take(exchange)
+        self.feeding = False
+        self.flush()
+        if not self._held_for:
+            busy = self.in_flight or self.waiting
+            self.due_ns = NEVER if busy else self.now_ns + self.hub.idle_ns
+        if self.waiting:
+            self.pump_soon()
+
+    def _remember(self, data: bytes) -> None:
+        """One call came alone and in one piece: keep its head if it can come again."""
+        exchange, seen = self._exchange, self._seen
+        if type(exchange) is not CallExchange or exchange.refusal is not None:
+            return
+        if exchange.closes or not self._body_bytes:
+            return
+        if any(seen[place] is not None for place in headers.NEVER_KEPT):
+            return
+        head = exchange.known_head(headers.key_of(seen[headers.AUTHORIZATION]), self._body_bytes)
+        if head is not None:
+            self.hub.known_heads.keep(data, head)
 
     def _stumbled(self, error: httptools.HttpParserError) -> None:
         """The parser stopped, by itself or by a refusal that was raised in a callback."""

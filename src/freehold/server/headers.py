@@ -32,6 +32,9 @@ MIN_SEQ: Final = 11
 TIMEOUT_MS: Final = 12
 CONTRACT: Final = 13
 
+#: A head with one of these is parsed each time.
+NEVER_KEPT: Final = (TRANSFER_ENCODING, UPGRADE, EXPECT, ORIGIN, CONTENT_ENCODING, IDEMPOTENCY_KEY)
+
 #: Lower-case name → its place in the list of values of a request.
 WANTED: Final[dict[bytes, int]] = {
     b"host": HOST,

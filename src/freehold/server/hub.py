@@ -19,6 +19,7 @@ from freehold.errors import CallError
 from freehold.ids import Ids
 from freehold.rpc.failures import Failures
 from freehold.server.gate import Gate
+from freehold.server.known_heads import KnownHeads
 from freehold.server.meter import CallMeter
 from freehold.server.seams import Authenticator, CallDispatcher
 from freehold.wire.limits import Limits
@@ -76,6 +77,7 @@ class Hub:
         self.clock = clock
         self.meter = meter
         self.welcome = welcome
+        self.known_heads = KnownHeads()
         self.connections: set[Connection] = set()
         self.turned_away: set[Connection] = set()
         #: Pages that are being made; kept here because asyncio forgets running tasks.

@@ -48,7 +48,7 @@ from freehold.drivers.sqlite.links import (
     is_fsync,
 )
 from freehold.drivers.sqlite.outcomes import refusal, stopped, too_late, unknown
-from freehold.errors import StatementError
+from freehold.errors import StatementError, invariant
 
 _LOG = logging.getLogger("freehold.sqlite")
 #: After so many lost transactions in one step, the rest run one by one.
@@ -153,8 +153,7 @@ class GroupCommit:
             BaseException: A defect, here or in a crash point. All outcomes are set all the
                 same, and the writer has stopped.
         """
-        self.busy_since_ns = self._monotonic_ns()
-        self.thread = threading.get_ident()
+        self._enter()
         try:
             self._run(list(batch))
         except BaseException as error:
@@ -165,8 +164,7 @@ class GroupCommit:
                 if pending.error is not None:
                     pending.seq = self.seq
             self.batches += 1
-            self.busy_since_ns = None
-            self.thread = 0
+            self._leave()
 
     @contextmanager
     def by_hand(self, caller: Caller, now_ns: int, seed: bytes) -> Iterator[Writer]:
@@ -177,6 +175,25 @@ class GroupCommit:
         """
         if self.broken is not None:
             raise stopped()
+        self._enter()
+        try:
+            with self._hand(caller, now_ns, seed) as db:
+                yield db
+            refused = self._finish(self.seq + 1)
+            if refused is not None:
+                link = WriteLink(self.connection, self._cursor.execute)
+                raise unknown() if self._is_in_doubt else refusal(refused, link, self._context)
+            self.seq = self.committing
+        except BaseException as error:
+            if self.committing != self.seq and self.broken is None:
+                self._stop_for(error, ())
+            raise
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _hand(self, caller: Caller, now_ns: int, seed: bytes) -> Iterator[Writer]:
+        """A transaction of one mutation, without its COMMIT; undone when the block raises."""
         link = WriteLink(self.connection, self._cursor.execute)
         try:
             self._require_fence()
@@ -193,14 +210,22 @@ class GroupCommit:
             raise told from None
         finally:
             link.stopped = Shut()
-        try:
-            refused = self._finish(self.seq + 1)
-        except BaseException as error:
-            self._stop_for(error, ())
-            raise
-        if refused is not None:
-            raise unknown() if self._is_in_doubt else refusal(refused, link, self._context)
-        self.seq = self.committing
+
+    def _enter(self) -> None:
+        """
+        One step at a time.
+
+        Raises:
+            StatementError: The function of a mutation asks for another mutation.
+        """
+        self.refuse_inside()
+        invariant(self.thread == 0, "two threads write")
+        self.thread = threading.get_ident()
+        self.busy_since_ns = self._monotonic_ns()
+
+    def _leave(self) -> None:
+        self.thread = 0
+        self.busy_since_ns = None
 
     def _run(self, waiting: list[Pending]) -> None:
         lost = 0
@@ -422,6 +447,19 @@ class GroupCommit:
                 # One that was refused heard it of a state that may never have been.
                 pending.settle(unknown() if pending.error is None else stopped())
                 pending.value = None
+
+    def refuse_inside(self) -> None:
+        """
+        Asked before one waits for the writer.
+
+        Raises:
+            StatementError: On the writer's own thread, inside a mutation.
+        """
+        if self.thread == threading.get_ident():
+            raise StatementError(
+                "a mutation cannot start another one: it would wait for itself.",
+                hint="Call the function with the same `db`.",
+            )
 
     def _stop_for(self, error: BaseException, batch: Sequence[Pending]) -> None:
         """After a defect: nobody waits for ever, and nobody hears what may not be so."""

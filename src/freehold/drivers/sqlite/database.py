@@ -48,7 +48,6 @@ from freehold.errors import (
     InvalidArgument,
     Overloaded,
     SeqNotReached,
-    StatementError,
     invariant,
 )
 from freehold.ids import Ids, SystemIds
@@ -308,11 +307,8 @@ class SqliteDatabase:
             StatementError: It is called by a mutation's function, on the writer's thread.
             Exception: What the function raised, or the database's own CallError.
         """
-        if self._keep is not None and self.commits.thread == threading.get_ident():
-            raise StatementError(
-                "a mutation cannot start another one: it would wait for itself.",
-                hint="Call the function with the same `db`.",
-            )
+        if self._keep is not None:
+            self.commits.refuse_inside()
         done = threading.Event()
         call = InProcessCall(run, caller)
         pending = Pending(call, self._clock.wall_ns(), self._ids.seed(), done.set)
@@ -359,11 +355,15 @@ class SqliteDatabase:
     @contextmanager
     def writing(self, *, caller: Caller = IN_PROCESS) -> Iterator[Writer]:
         """A `with` block as one mutation; only before `start`, when no thread writes."""
+        if self._keep is None:
+            raise closed()
         invariant(self._writer is None, "the writer's thread runs: use write()")
-        with self.commits.by_hand(caller, self._clock.wall_ns(), self._ids.seed()) as db:
-            yield db
-        if self._log.is_due:
-            self._log.checkpoint()
+        self.commits.refuse_inside()
+        with self._handing_over:
+            with self.commits.by_hand(caller, self._clock.wall_ns(), self._ids.seed()) as db:
+                yield db
+            if self._log.is_due:
+                self._log.checkpoint()
 
     @contextmanager
     def reading(self, *, caller: Caller = IN_PROCESS) -> Iterator[Reader]:
@@ -460,12 +460,8 @@ class SqliteDatabase:
 
     def _tell(self, batch: Sequence[Pending]) -> None:
         """One wake-up of the event loop for the whole batch."""
-        rest = []
-        for pending in batch:
-            if pending.waiter is not None:
-                pending.tell()
-            else:
-                rest.append(pending)
+        _tell_all([pending for pending in batch if pending.waiter is not None])
+        rest = [pending for pending in batch if pending.waiter is None]
         if rest:
             self._on_loop(lambda: _tell_all(rest))
 

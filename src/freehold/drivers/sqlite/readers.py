@@ -17,6 +17,7 @@ from typing import Final
 from freehold.clock import Clock
 from freehold.db.ports import Call
 from freehold.drivers.sqlite.links import OverBudget
+from freehold.drivers.sqlite.outcomes import closed, unread
 from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.errors import CallError, DeadlineExceeded, Overloaded
 
@@ -56,6 +57,7 @@ class ReaderThreads:
         self._changed = threading.Condition()
         #: When each running query began, by thread.
         self._running: dict[int, int] = {}
+        self._is_stopping = False
         self._is_resting = False
         self._when_resting: Callable[[], None] | None = None
         self._threads = [
@@ -77,7 +79,8 @@ class ReaderThreads:
         self._queue.put(call)
 
     def stop(self) -> None:
-        """Finish what waits, then end the threads."""
+        """Finish what runs, refuse what waits, and end the threads."""
+        self._is_stopping = True
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -107,7 +110,8 @@ class ReaderThreads:
         with self._changed:
             self._is_resting = True
             self._when_resting = then
-            self._look_whether_all_rest()
+            if not self._running:
+                self._say_so()
         return self._wake
 
     def _wake(self) -> None:
@@ -116,26 +120,38 @@ class ReaderThreads:
             self._when_resting = None
             self._changed.notify_all()
 
-    def _look_whether_all_rest(self) -> None:
-        if self._is_resting and not self._running and self._when_resting is not None:
-            then, self._when_resting = self._when_resting, None
+    def _say_so(self) -> None:
+        then, self._when_resting = self._when_resting, None
+        if then is not None:
             then()
+
+    def _begin(self, me: int) -> None:
+        """A thread has a query; it waits if all are asked to rest, but not for a stuck one."""
+        longest_s = self._statement_ns_max / _NS_PER_S
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._is_resting, longest_s):
+                self._is_resting = False
+                self._say_so()
+                self._changed.notify_all()
+            self._running[me] = self._clock.monotonic_ns()
+
+    def _end(self, me: int) -> None:
+        with self._changed:
+            del self._running[me]
+            if self._is_resting and not self._running:
+                self._say_so()
 
     def _run(self) -> None:
         snapshots: Snapshots | None = None
         me = threading.get_ident()
         while (call := self._queue.get()) is not None:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._is_resting)
-                self._running[me] = self._clock.monotonic_ns()
+            self._begin(me)
             try:
                 snapshots = snapshots or self._open()
                 outcome = self._outcome(snapshots, call)
             except BaseException as error:
-                outcome = _failing(call, error)
-            with self._changed:
-                del self._running[me]
-                self._look_whether_all_rest()
+                outcome = _failing(call, unread(error))
+            self._end(me)
             try:
                 self._tell(outcome)
             except Exception:
@@ -144,6 +160,8 @@ class ReaderThreads:
             snapshots.close()
 
     def _outcome(self, snapshots: Snapshots, call: Call) -> Callable[[], None]:
+        if self._is_stopping:
+            return _failing(call, closed())
         now_ns = self._clock.monotonic_ns()
         deadline_ns = call.deadline_ns
         if now_ns >= deadline_ns:
