@@ -348,7 +348,7 @@ def spoil(library: TestDatabase, sql: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[{", "truncated"),
+        ("[", "truncated"),
         ("[1]", "Expected `str`, got `int` - at `$[0]`"),
         ('{"a": 1}', "Expected `array`, got `object`"),
         ("", "truncated"),

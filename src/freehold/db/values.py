@@ -40,7 +40,7 @@ def stored_value(context: Context, field: Field, value: Any, *, place: Callable[
         ) from None
     except StatementError as error:
         raise StatementError(f"{field.name}: {error.detail}", hint=error.hint) from None
-    except TypeError:
+    except (TypeError, AttributeError):
         raise StatementError(
             f"{field.name}: {type(value).__name__} is no {kind.name}.",
             hint="Make the value of the field's type.",

@@ -298,7 +298,7 @@ class Writer(Reader):
         write = plan.values if counts else plan.all_values
         try:
             return write(row, seal)
-        except (FreeholdError, TypeError):
+        except (FreeholdError, TypeError, AttributeError):
             for field in plan.fields:
                 value = getattr(row, field.name)
                 if field is not plan.counted or value is not UNSET:

@@ -1,0 +1,565 @@
+"""What a mutation holds: rows added, changed, removed, and counted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from freehold.clock import ManualClock
+from freehold.db import IN_PROCESS, Reader, Writer, delete, param, select, statement, update
+from freehold.errors import (
+    AlreadyExists,
+    InvalidArgument,
+    NotFound,
+    ReferenceBroken,
+    RuleBroken,
+    StatementError,
+)
+from freehold.scalars import Hashed, Int64
+from freehold.testing import TestDatabase, memory_database
+from tests.db.library import (
+    SCHEMA,
+    Author,
+    Book,
+    BookPatch,
+    Copy,
+    Flag,
+    Pass,
+    Review,
+    Setting,
+    Ticket,
+    Visit,
+    a_book,
+    an_author,
+)
+
+
+def insert(db: Writer, row: Any) -> Any:
+    """Without the type checker's help, as a careless author has it."""
+    return db.insert(row)
+
+
+# -- insert -------------------------------------------------------------------------------
+
+
+def test_an_insert_answers_with_the_row_as_it_is_stored(anywhere: TestDatabase) -> None:
+    """Times set; the row that was given stays as it was."""
+    given = Author(id="a1", email="e", name="Ada")
+    with anywhere.write() as db:
+        stored = db.insert(given)
+
+        assert stored == db.get(Author, "a1")
+        assert (stored.created_at, stored.updated_at) == (db.now, db.now)
+    assert given.created_at is UNSET
+
+
+def test_a_time_that_was_given_is_kept(library: TestDatabase) -> None:
+    """An import brings its own."""
+    with library.write() as db:
+        stored = db.insert(Author(id="a1", email="e", name="Ada", created_at=5))
+
+        assert (stored.created_at, stored.updated_at) == (5, db.now)
+
+
+def test_a_frozen_row_is_inserted_too(library: TestDatabase) -> None:
+    """Its times are set in a copy."""
+    with library.write() as db:
+        assert db.insert(Setting(key="k", value="v")).created_at == db.now
+
+
+def test_a_counted_key_is_told(anywhere: TestDatabase) -> None:
+    """And never given again, also when its row is gone."""
+    with anywhere.write() as db:
+        first, second = db.insert(Visit(note="a")), db.insert(Visit())
+        db.delete(Visit, second.id)
+        third = db.insert(Visit())
+
+        assert [visit.id for visit in (first, second, third)] == [1, 2, 3]
+        assert db.get(Visit, 3) == third
+        assert third.at_ms == db.now_ms
+
+
+def test_a_counted_key_may_be_given(library: TestDatabase) -> None:
+    """An import keeps its numbers, and counting goes on behind them."""
+    with library.write() as db:
+        assert db.insert(Visit(id=40, note="a")).id == 40
+        assert db.insert(Visit()).id == 41
+        with pytest.raises(AlreadyExists, match="id 40"):
+            db.insert(Visit(id=40))
+
+
+def test_what_an_insert_answers_is_what_a_read_would(library: TestDatabase) -> None:
+    """A counted Int64 is one, and a raw token is already its hash."""
+    with library.write() as db:
+        ticket = insert(db, Ticket(token="raw"))  # type: ignore[arg-type]
+        door = insert(db, Pass(token="raw", owner="Ada"))  # type: ignore[arg-type]
+
+        assert ticket == db.get(Ticket, 1)
+        assert type(ticket.id) is Int64
+        assert ticket.token == door.token == Hashed.of("raw")
+        assert insert(db, Ticket(id=Int64(2**60), token=Hashed.of("x"))).id == 2**60
+        assert db.get(Ticket, Int64(2**60)).token.matches("x")
+
+
+def test_a_counted_key_is_a_number_only(library: TestDatabase) -> None:
+    """A record of a flag alone has no columns but its key."""
+    with library.write() as db:
+        assert db.insert(Flag(order="up")) == Flag(order="up")
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "said"),
+    [
+        ({"title": "a\0b"}, "title", "NUL"),
+        ({"title": "\ud800"}, "title", "lone surrogate"),
+        ({"pages": 2**53}, "pages", "2^53-1"),
+        ({"copies": 2**63}, "copies", "64 bits"),
+        ({"price": math.nan}, "price", "nan"),
+        ({"price": -math.inf}, "price", "inf"),
+        ({"tags": ["\ud800"]}, "tags", "lone surrogate"),
+        ({"tags": [5]}, "tags", "$[0]"),
+        ({"reviews": [Review(by="x", stars=2**60)]}, "reviews", "2^53-1"),
+        ({"isbn": "a\0b"}, "isbn", "NUL"),
+        ({"printed_at": 1_700_000_000}, "printedAt", "epoch milliseconds"),
+        ({"created_at": 1_700_000_000_000}, "createdAt", "epoch seconds"),
+    ],
+)
+@pytest.mark.parametrize("how", ["insert", "insert_many", "update"])
+def test_a_value_that_cannot_be_stored_is_told_by_its_field(
+    library: TestDatabase, how: str, fields: dict[str, Any], path: str, said: str
+) -> None:
+    """As the caller's mistake, under the field's name on the wire; nothing is written."""
+    with library.write() as db:
+        before = a_book(db, "b0")
+        book: Any = Book(**{"id": "b1", "author_id": "a1", "title": "T", **fields})
+        writes: dict[str, Any] = {
+            "insert": lambda: db.insert(book),
+            "insert_many": lambda: db.insert_many([Book(id="b2", author_id="a1", title="U"), book]),
+            "update": lambda: db.update(Book, "b0", fields),
+        }
+        with pytest.raises(InvalidArgument) as refusal:
+            writes[how]()
+
+        assert refusal.value.path == path
+        assert said in refusal.value.detail
+        assert db.all(Book) == [before]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"title": 5}, {"title": b"x"}, {"pages": "5"}, {"price": "5"}, {"tags": [object()]},
+     {"token": 5}, {"copies": "5"}, {"created_at": "now"}, {"cover": ["x"]}],
+)  # fmt: skip
+def test_a_value_of_another_type_is_the_author_s_mistake(
+    library: TestDatabase, fields: dict[str, Any]
+) -> None:
+    """Told with the field; a type checker would have told it before."""
+    with library.write() as db:
+        an_author(db)
+        book: Any = Book(**{"id": "b1", "author_id": "a1", "title": "T", **fields})
+        with pytest.raises(StatementError, match=f"^{next(iter(fields))}: "):
+            db.insert(book)
+
+
+# -- insert_many --------------------------------------------------------------------------
+
+
+def visits(count: int, start: int = 0) -> list[Visit]:
+    return [Visit(note=f"n{number}") for number in range(start, start + count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
+def test_many_rows_are_added_by_the_hundred(anywhere: TestDatabase, count: int) -> None:
+    """As many as were given, in their order."""
+    with anywhere.write() as db:
+        assert db.insert_many(visits(count)) == count
+
+        assert [visit.note for visit in db.all(Visit)] == [f"n{n}" for n in range(count)]
+
+
+def test_few_statements_add_many_rows(library: TestDatabase) -> None:
+    """250 rows are three statements, and wide rows stay below the engine's parameters."""
+    with library.write() as db:
+        a_book(db)
+        changes = counted(db)
+        db.insert_many(visits(250))
+        assert len(changes) == 3
+
+        changes.clear()
+        books = [Book(id=f"m{n}", author_id="a1", title=f"M{n}") for n in range(205)]
+        db.insert_many(books)
+        assert len(changes) == 3
+        assert max(len(values) for _, values in changes) < 32_766
+
+
+class CountingLink:
+    """A driver's link that writes down what runs through it."""
+
+    def __init__(self, link: Any) -> None:
+        self._link = link
+        self.changes: list[tuple[str, Any]] = []
+
+    def rows(self, sql: str, values: Any) -> Any:
+        return self._link.rows(sql, values)
+
+    def row(self, sql: str, values: Any) -> Any:
+        return self._link.row(sql, values)
+
+    def change(self, sql: str, values: Any) -> int:
+        self.changes.append((sql, values))
+        changed: int = self._link.change(sql, values)
+        return changed
+
+
+def counted(db: Reader) -> list[tuple[str, Any]]:
+    """Put a counter between the handle and its driver."""
+    link = CountingLink(db._link)
+    db._link = link
+    return link.changes
+
+
+def test_rows_that_exist_are_left_out_when_asked(anywhere: TestDatabase) -> None:
+    """By key or by any unique value, in the table or in the list itself; the others are added."""
+    rows = [
+        Author(id="a1", email="x", name="the key is taken"),
+        Author(id="a2", email="a1@example.com", name="the address is taken"),
+        Author(id="a3", email="new", name="Cy"),
+        Author(id="a4", email="new", name="taken by the one before"),
+    ]
+    with anywhere.write() as db:
+        an_author(db, "a1")
+
+        assert db.insert_many(rows, on_conflict="ignore") == 1
+        assert db.insert_many(rows, on_conflict="ignore") == 0
+        assert [author.name for author in db.all(Author)] == ["Ada", "Cy"]
+
+
+@pytest.mark.parametrize("on_conflict", ["raise", "ignore"])
+@pytest.mark.parametrize("place", [0, 50, 150])
+def test_a_broken_reference_is_never_left_out(
+    library: TestDatabase, on_conflict: Any, place: int
+) -> None:
+    """Wherever the row stands; its values are named."""
+    books = [Book(id=f"b{n}", author_id="a1", title=f"T{n}") for n in range(160)]
+    books[place].author_id = "nobody"
+    with library.write() as db:
+        an_author(db)
+        with pytest.raises(ReferenceBroken) as refusal:
+            db.insert_many(books, on_conflict=on_conflict)
+
+    assert refusal.value.detail == "author_id 'nobody' points at no row of authors."
+    assert refusal.value.path == "authorId"
+
+
+@pytest.mark.parametrize("on_conflict", ["raise", "ignore"])
+def test_a_rule_is_never_left_out(library: TestDatabase, on_conflict: Any) -> None:
+    """Only keys and unique values are a reason to leave a row out."""
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"pages": -1}, "pages_are_counted"),
+        ({"status": "lost"}, r"books\.status must be one of 'draft', 'printed', 'sold'"),
+        ({"title": None}, r"books\.title may not be null"),
+    ]
+    with library.write() as db:
+        an_author(db)
+        for fields, said in wrong:
+            book: Any = Book(**{"id": "b2", "author_id": "a1", "title": "T", **fields})
+            with pytest.raises(RuleBroken, match=said):
+                db.insert_many([Book(id="b1", author_id="a1", title="S"), book],
+                               on_conflict=on_conflict)  # fmt: skip
+        assert db.all(Book) == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 99, 149])
+def test_the_row_that_exists_is_the_one_that_is_named(library: TestDatabase, place: int) -> None:
+    """Not the first of the list."""
+    rows = [Author(id=f"x{n}", email=f"x{n}", name="X") for n in range(150)]
+    rows[place].email = "a1@example.com"
+    with library.write() as db:
+        an_author(db)
+        with pytest.raises(AlreadyExists) as refusal:
+            db.insert_many(rows)
+
+    assert refusal.value.detail == "authors already has a row with email 'a1@example.com'."
+    assert (refusal.value.path, refusal.value.data) == (
+        "email", {"table": "authors", "columns": ["email"]}
+    )  # fmt: skip
+
+
+def test_a_value_that_stands_twice_in_the_list_is_named(library: TestDatabase) -> None:
+    """Though no row has it yet."""
+    rows = [Author(id=f"x{n}", email=f"x{n // 2 if n > 3 else n}", name="X") for n in range(6)]
+
+    with library.write() as db, pytest.raises(AlreadyExists, match="email 'x2'"):
+        db.insert_many(rows)
+
+
+def test_many_rows_may_point_at_each_other(library: TestDatabase) -> None:
+    """The engine looks at the end of the statement."""
+    rows = [
+        Author(id="a1", email="1", name="A", mentor_id="a2"),
+        Author(id="a2", email="2", name="B", mentor_id="a1"),
+        Author(id="a3", email="3", name="C", mentor_id="a3"),
+    ]
+    with library.write() as db:
+        assert db.insert_many(rows) == 3
+        more = [Author(id="a4", email="4", name="D", mentor_id="a5"),
+                Author(id="a5", email="5", name="E", mentor_id="a9")]  # fmt: skip
+        with pytest.raises(ReferenceBroken, match="mentor_id 'a9'"):
+            db.insert_many(more)
+
+
+def test_counted_keys_are_all_given_or_all_counted(library: TestDatabase) -> None:
+    """One statement writes them all."""
+    with library.write() as db:
+        assert db.insert_many([Visit(id=5), Visit(id=9)]) == 2
+        assert db.insert_many([Visit(id=9), Visit(id=12)], on_conflict="ignore") == 1
+        with pytest.raises(StatementError, match="some rows of visits give id"):
+            db.insert_many([Visit(id=20), Visit()])
+
+        assert [visit.id for visit in db.all(Visit)] == [5, 9, 12]
+
+
+def test_many_rows_are_of_one_record(library: TestDatabase) -> None:
+    """A row of another is told, and so is another word for what to do."""
+    with library.write() as db:
+        mixed: Any = [Visit(), Flag(order="x")]
+        with pytest.raises(StatementError, match="a Flag among Visits"):
+            db.insert_many(mixed)
+        word: Any = "skip"
+        with pytest.raises(StatementError, match="'skip'"):
+            db.insert_many([Visit()], on_conflict=word)
+
+
+def test_a_surrogate_in_the_last_of_many_rows_is_named(library: TestDatabase) -> None:
+    """The driver says only that some value was wrong."""
+    rows = [Author(id=f"x{n}", email=f"x{n}", name="X") for n in range(120)]
+    rows[-1].name = "\udc00"
+
+    with library.write() as db, pytest.raises(InvalidArgument) as refusal:
+        db.insert_many(rows)
+
+    assert refusal.value.path == "name"
+
+
+# -- put ----------------------------------------------------------------------------------
+
+
+def test_put_adds_or_overwrites(anywhere: TestDatabase) -> None:
+    """By a unique field: key and creation stay, everything else is the new row's."""
+    with anywhere.write() as db:
+        first = db.put(Setting(key="k1", value="v", expires_at=5), at=("value",))
+    anywhere.clock.advance(seconds=10)
+    with anywhere.write() as db:
+        again = db.put(Setting(key="k2", value="v", expires_at=9), at=("value",))
+
+        assert again == Setting(
+            key="k1", value="v", expires_at=9, created_at=first.created_at, updated_at=db.now
+        )
+        assert db.all(Setting) == [again]
+
+
+def test_put_keeps_the_fields_that_it_is_told_to(library: TestDatabase) -> None:
+    """By the key itself too; with nothing left to change it answers with the row."""
+    with library.write() as db:
+        db.put(Setting(key="k", value="v", expires_at=5), at=("key",))
+        kept = db.put(Setting(key="k", value="w", expires_at=9), at=("key",), keep=("expires_at",))
+        same = db.put(Flag(order="up"), at=("order",))
+
+        assert (kept.value, kept.expires_at) == ("w", 5)
+        assert db.put(Flag(order="up"), at=("order",)) == same
+
+
+def test_put_works_by_several_fields_and_with_a_counted_key(library: TestDatabase) -> None:
+    """A unique pair, and a unique text beside a number."""
+    with library.write() as db:
+        a_book(db, "b1", title="T", pages=1)
+        put = db.put(Book(id="b9", author_id="a1", title="T", pages=5), at=("title", "author_id"))
+        first, again = (db.put(Visit(note="a"), at=("note",)) for _ in range(2))
+
+        assert (put.id, put.pages) == ("b1", 5)
+        assert first.id == again.id == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda db: db.put(Author(id="a", email="e", name="n"), at=("name",)),
+         "nothing makes name unique in authors"),
+        (lambda db: db.put(Author(id="a", email="e", name="n"), at=("mail",)), "no field 'mail'"),
+        (lambda db: db.put(Author(id="a", email="e", name="n"), at=("email",), keep=("nome",)),
+         "no field 'nome'"),
+        (lambda db: db.put(Book(id="b", author_id="a", title="t"), at=("title",)),
+         "nothing makes title unique in books"),
+        (lambda db: db.put(Visit(id=5), at=("note",)), "put counts the key of visits up"),
+    ],
+)  # fmt: skip
+def test_a_put_that_cannot_be_is_told(library: TestDatabase, call: Any, said: str) -> None:
+    """Before anything runs."""
+    with library.write() as db, pytest.raises(StatementError, match=said):
+        call(db)
+
+
+def test_put_is_refused_by_another_unique_field(library: TestDatabase) -> None:
+    """Only the fields in `at` are a reason to overwrite."""
+    with library.write() as db:
+        an_author(db, "a1")
+        with pytest.raises(AlreadyExists, match="email 'a1@example.com'"):
+            db.put(Author(id="a2", email="a1@example.com", name="Bo"), at=("id",))
+
+
+# -- update -------------------------------------------------------------------------------
+
+
+def test_an_update_changes_what_is_given(anywhere: TestDatabase) -> None:
+    """UNSET stays, None is NULL, the time is set, the answer is the row as it is now."""
+    with anywhere.write() as db:
+        before = a_book(db, price=1.5, pages=3)
+    anywhere.clock.advance(seconds=5)
+    with anywhere.write() as db:
+        after = db.update(Book, "b1", BookPatch(title="New", price=None))
+
+        assert after == db.get(Book, "b1")
+        assert after is not None
+        assert (after.title, after.price, after.pages) == ("New", None, 3)
+        assert after.updated_at == before.updated_at + 5
+        assert after.created_at == before.created_at
+
+
+def test_an_update_with_nothing_given_is_a_read(library: TestDatabase) -> None:
+    """No time is set, nothing is written."""
+    with library.write() as db:
+        before = a_book(db)
+    library.clock.advance(seconds=5)
+    with library.write() as db:
+        changes = counted(db)
+
+        assert db.update(Book, "b1", BookPatch()) == before
+        assert db.update(Book, "b1", {"title": UNSET}) == before
+        assert db.update(Book, "b9", BookPatch()) is None
+        assert changes == []
+
+
+def test_an_update_of_no_row_gives_none(library: TestDatabase) -> None:
+    """And writes none."""
+    with library.write() as db:
+        assert db.update(Book, "b9", BookPatch(title="x")) is None
+        assert db.update(Copy, ("b9", 1), {"place": "x"}) is None
+
+
+def test_a_time_of_change_may_be_given(library: TestDatabase) -> None:
+    """Then it is not set."""
+    with library.write() as db:
+        an_author(db)
+        changed = db.update(Author, "a1", {"updated_at": 5})
+
+        assert changed is not None
+        assert changed.updated_at == 5
+
+
+@pytest.mark.parametrize(
+    ("record", "key", "name"), [(Book, "b1", "id"), (Copy, ("b1", 1), "number")]
+)
+def test_a_key_does_not_change(library: TestDatabase, record: Any, key: Any, name: str) -> None:
+    """A row with another key is another row."""
+    with library.write() as db, pytest.raises(InvalidArgument, match="does not change") as refusal:
+        db.update(record, key, {name: "x"})
+
+    assert refusal.value.path == name
+
+
+def test_an_unknown_field_is_the_author_s_mistake(library: TestDatabase) -> None:
+    """With those that there are."""
+    with library.write() as db, pytest.raises(StatementError, match="Author has no field 'nome'"):
+        db.update(Author, "a1", {"nome": "x"})
+
+
+def test_an_update_by_a_key_of_two_columns(library: TestDatabase) -> None:
+    """The right row, and only that."""
+    with library.write() as db:
+        a_book(db)
+        db.insert_many([Copy(book_id="b1", number=n) for n in (1, 2)])
+
+        changed = db.update(Copy, ("b1", 2), {"place": "attic"})
+
+        assert changed == Copy(book_id="b1", number=2, place="attic")
+        assert [copy.place for copy in db.all(Copy)] == ["", "attic"]
+
+
+# -- delete, execute ----------------------------------------------------------------------
+
+
+def test_a_delete_says_whether_there_was_a_row(anywhere: TestDatabase) -> None:
+    """By either sort of key."""
+    with anywhere.write() as db:
+        a_book(db)
+        db.insert(Copy(book_id="b1", number=1))
+
+        assert db.delete(Copy, ("b1", 1)) is True
+        assert db.delete(Copy, ("b1", 1)) is False
+        assert db.delete(Book, "b1") is True
+        with pytest.raises(NotFound):
+            db.get(Book, "b1")
+
+
+def test_execute_says_how_many_rows_it_changed(library: TestDatabase) -> None:
+    """None when none fits."""
+    rename = update(Author).where(Author.c.name == param("old")).values(name=param("new"))
+    with library.write() as db:
+        for id in ("a1", "a2", "a3"):
+            an_author(db, id)
+
+        assert db.execute(rename, old="Ada", new="Bo") == 3
+        assert db.execute(rename, old="Ada", new="Cy") == 0
+        assert db.execute(delete(Author).where(Author.c.id != "a1")) == 2
+
+
+def test_execute_takes_what_changes_rows(library: TestDatabase) -> None:
+    """A statement that reads would say how many rows the one before it changed."""
+    rename = update(Author).values(name=param("new"))
+    wrong: list[Any] = [select(Author), statement(select(Author).core, into=Author), Author]
+    with library.write() as db:
+        for what in wrong:
+            with pytest.raises(StatementError, match="execute takes a statement that changes"):
+                db.execute(what)
+        with pytest.raises(StatementError, match="needs the parameter 'new'. It takes new"):
+            db.execute(rename)
+        with pytest.raises(StatementError, match="has no parameter 'old'"):
+            db.execute(rename, new="x", old="y")
+        with pytest.raises(StatementError, match="has no parameter '_now_s'"):
+            db.execute(rename, new="x", _now_s=5)
+
+
+# -- the same again -----------------------------------------------------------------------
+
+
+def a_busy_function(db: Writer) -> None:
+    """Draws ids, bytes and times, and writes by every verb."""
+    author = db.insert(Author(id=db.new_id(), email=db.new_id(), name=db.random_bytes(8).hex()))
+    books = [Book(id=db.new_id(), author_id=author.id, title=db.new_id()) for _ in range(120)]
+    db.insert_many(books)
+    db.update(Book, books[0].id, BookPatch(title=db.new_id()))
+    db.put(Setting(key=db.new_id(), value="v"), at=("value",))
+    db.insert(Visit(note=db.new_id()))
+    db.delete(Book, books[1].id)
+    db.execute(update(Book).where(Book.c.id == books[2].id).values(pages=5))
+
+
+def test_a_function_that_is_run_again_writes_the_same_bytes() -> None:
+    """With the same seed and time, whatever ran before; another seed writes others."""
+
+    def dump(number: int) -> list[Any]:
+        with memory_database(SCHEMA, clock=ManualClock(1_750_000_000)) as library:
+            commits = library.database.commits
+            with commits.by_hand(IN_PROCESS, 10**18, bytes([number]) * 32) as db:
+                a_busy_function(db)
+            connection = commits.connection
+            return [
+                connection.execute(f'SELECT * FROM "{table.name}"').fetchall()
+                for table in SCHEMA.tables
+            ]
+
+    assert dump(1) == dump(1)
+    assert dump(1) != dump(2)
