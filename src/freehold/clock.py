@@ -22,6 +22,9 @@ class Clock(Protocol):
     def monotonic_ns(self) -> int:
         """Nanoseconds since some moment; never goes back."""
 
+    def cpu_ns(self) -> int:
+        """Nanoseconds that this thread has used the processor."""
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -29,6 +32,7 @@ class SystemClock:
     # Not wrapped: every call reads the clock a few times.
     wall_ns = staticmethod(time.time_ns)
     monotonic_ns = staticmethod(time.monotonic_ns)
+    cpu_ns = staticmethod(time.thread_time_ns)
 
 
 class ManualClock:
@@ -43,6 +47,10 @@ class ManualClock:
 
     def monotonic_ns(self) -> int:
         return self._monotonic_ns
+
+    def cpu_ns(self) -> int:
+        """Nothing: while a test moves the time, nobody works."""
+        return 0
 
     def advance(self, *, seconds: float) -> None:
         """

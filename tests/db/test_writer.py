@@ -406,7 +406,7 @@ def test_put_is_refused_by_another_unique_field(library: TestDatabase) -> None:
     """Only the fields in `at` are a reason to overwrite."""
     with library.write() as db:
         an_author(db, "a1")
-        with pytest.raises(AlreadyExists, match="email 'a1@example.com'"):
+        with pytest.raises(AlreadyExists, match=r"email 'a1@example.com'"):
             db.put(Author(id="a2", email="a1@example.com", name="Bo"), at=("id",))
 
 
@@ -524,7 +524,7 @@ def test_execute_takes_what_changes_rows(library: TestDatabase) -> None:
         for what in wrong:
             with pytest.raises(StatementError, match="execute takes a statement that changes"):
                 db.execute(what)
-        with pytest.raises(StatementError, match="needs the parameter 'new'. It takes new"):
+        with pytest.raises(StatementError, match=r"needs the parameter 'new'. It takes new"):
             db.execute(rename)
         with pytest.raises(StatementError, match="has no parameter 'old'"):
             db.execute(rename, new="x", old="y")

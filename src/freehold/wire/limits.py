@@ -77,6 +77,8 @@ class Limits:
     page_rows_max: int = 1000
     #: A reader's statement that runs longer is interrupted; it holds the WAL's growth.
     statement_time_ms_max: int = 5000
+    #: A mutation whose statements run longer is ended; everybody else waits behind it.
+    mutation_time_ms_max: int = 10_000
     #: A read on the event loop's thread beyond this is run again on a reader's thread.
     inline_budget_ms: int = 2
     #: The longest that a caller may ask to be waited for.

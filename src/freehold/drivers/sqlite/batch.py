@@ -53,6 +53,9 @@ from freehold.errors import StatementError, invariant
 _LOG = logging.getLogger("freehold.sqlite")
 #: After so many lost transactions in one step, the rest run one by one.
 _RESTARTS_MAX: Final = 8
+_NEVER: Final = 1 << 62
+#: Steps of SQLite's machine between two looks at the time; about a millisecond.
+_STEPS_BETWEEN_LOOKS: Final = 100_000
 
 #: A place where a test may stop the process; None in production, where it costs one look.
 CrashPoint = Callable[[str], None] | None
@@ -104,6 +107,7 @@ class GroupCommit:
         clock: For deadlines.
         mark: A text that nobody can guess, for the guard.
         crash: Called at every named point of a step; None in production.
+        mutation_ns_max: A mutation whose statements run longer is ended, and only it.
     """
 
     def __init__(
@@ -114,8 +118,13 @@ class GroupCommit:
         clock: Clock,
         mark: str,
         crash: CrashPoint = None,
+        mutation_ns_max: int = _NEVER,
     ) -> None:
         self.connection = connection
+        self._mutation_ns_max = mutation_ns_max
+        #: When the running mutation has had its time; never, between mutations.
+        self._stop_at_ns = _NEVER
+        connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS, id="mutation time")
         self._cursor = connection.cursor()
         self._context = context
         self._monotonic_ns = clock.monotonic_ns
@@ -257,9 +266,11 @@ class GroupCommit:
             return []
         seq = self.seq
         for pending in batch:
-            if self._monotonic_ns() >= pending.call.deadline_ns:
+            now_ns = self._monotonic_ns()
+            if now_ns >= pending.call.deadline_ns:
                 pending.settle(too_late())
                 continue
+            self._stop_at_ns = now_ns + self._mutation_ns_max
             try:
                 self._one(pending)
             except (TransactionGone, DiskFailed) as gone:
@@ -269,6 +280,8 @@ class GroupCommit:
                 pending.settle(pending.error)
                 self.restarts += 1
                 return [other for other in batch if not other.is_settled]
+            finally:
+                self._stop_at_ns = _NEVER
             if pending.error is None:
                 seq += 1
                 pending.seq = seq
@@ -310,6 +323,9 @@ class GroupCommit:
                 raise gone from None
         finally:
             link.stopped = Shut()
+
+    def _is_late(self) -> bool:
+        return self._monotonic_ns() > self._stop_at_ns
 
     def _undo(self, link: WriteLink, error: BaseException) -> Stopped | None:
         """Take back one mutation; if more than that is lost, what the engine said to it."""

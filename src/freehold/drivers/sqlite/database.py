@@ -56,6 +56,8 @@ from freehold.wire.limits import Limits
 
 T = TypeVar("T")
 _LOG = logging.getLogger("freehold.sqlite")
+#: So many budgets of time, spent in Python, send a method to the threads.
+_SLOW_IN_PYTHON: Final = 10
 _NEVER: Final = 1 << 62
 _NS_PER_MS: Final = 1_000_000
 _READER_THREADS: Final = 2
@@ -121,6 +123,7 @@ class SqliteDatabase:
         self._handing_over = threading.Lock()
         self._on_loop: OnLoop = _here
         self._slow: dict[str, int] = {}
+        self._suspects: set[str] = set()
         # Without threads there is nobody to hand a long query to.
         self._budget_ns = self._limits.statement_time_ms_max * _NS_PER_MS
         #: Called on the writer's thread when it has stopped for good.
@@ -179,6 +182,7 @@ class SqliteDatabase:
             clock=self._clock,
             mark=self._mark,
             crash=self._crash,
+            mutation_ns_max=self._limits.mutation_time_ms_max * 1_000_000,
         )
         self._log = WriteAheadLog(connection, checkpoint_pages=self._checkpoint_pages)
         self._inline = self._snapshots()
@@ -266,6 +270,8 @@ class SqliteDatabase:
         if now_ns >= call.deadline_ns:
             call.failed(self.commits.seq, DeadlineExceeded("the call's time ran out."))
             return
+        is_watched = self._suspects and call.method in self._suspects
+        used_ns = self._clock.cpu_ns() if is_watched else None
         try:
             seq, value = inline.run(call, stop_at_ns=now_ns + self._budget_ns)
         except OverBudget:
@@ -274,7 +280,22 @@ class SqliteDatabase:
         except BaseException as error:
             call.failed(self.commits.seq, unread(error))
         else:
+            if self._clock.monotonic_ns() - now_ns > _SLOW_IN_PYTHON * self._budget_ns:
+                self._suspect(call.method, used_ns, now_ns)
             call.done(seq, value)
+
+    def _suspect(self, method: str, used_ns: int | None, now_ns: int) -> None:
+        """
+        Its statements were quick, and yet it took long: in Python, or because others ran.
+
+        The first time it is only watched: the next time its use of the processor decides.
+        """
+        if used_ns is None:
+            self._suspects.add(method)
+            return
+        self._suspects.discard(method)
+        if self._clock.cpu_ns() - used_ns > _SLOW_IN_PYTHON * self._budget_ns:
+            self._slow[method] = now_ns + SLOW_FOR_NS
 
     def always_on_thread(self, method: str) -> None:
         """Queries of this method never run on the event loop's thread."""
@@ -287,6 +308,8 @@ class SqliteDatabase:
             call.failed(0, closed())
         elif self.commits.broken is not None:
             call.failed(self.commits.seq, stopped())
+        elif call.min_seq > self.commits.seq:
+            call.failed(self.commits.seq, self._not_reached(call.min_seq))
         elif writer.waiting >= self._limits.queue_length_max:
             call.failed(
                 self.commits.seq,
