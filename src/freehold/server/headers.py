@@ -156,9 +156,9 @@ def idempotency_key(text: str, limits: Limits) -> str:
     """
     if len(text) > limits.key_length_max or _VISIBLE.fullmatch(text) is None:
         raise InvalidArgument(
-            f"An Idempotency-Key of {len(text)} characters that are not all visible ASCII, or too "
-            "many.",
-            hint=f"Send 1 to {limits.key_length_max} of the characters ! to ~, a UUID say.",
+            f"An Idempotency-Key is 1 to {limits.key_length_max} visible ASCII characters; this "
+            f"one has {len(text)}, or others.",
+            hint="Send the characters ! to ~, a UUID say.",
             path="Idempotency-Key",
         )
     return text

@@ -4,6 +4,7 @@ Opening SQLite connections: where the database is, and what is set on every one 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,12 +37,16 @@ class Place:
 def open_connection(place: Place, *, may_create: bool = False) -> apsw.Connection:
     """A connection with everything set that readers and the writer share."""
     flags = apsw.SQLITE_OPEN_READWRITE
+    is_new = may_create and not os.path.exists(place.path)
     if may_create:
         flags |= apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
         place.path, flags=flags, vfs=place.storage, statementcachesize=_STATEMENT_CACHE
     )
     try:
+        if is_new and place.storage is None:
+            # The log and its index get the database's own modes, so this is the moment.
+            os.chmod(place.path, 0o600)
         settle(connection, place)
     except BaseException:
         connection.close()
