@@ -21,6 +21,7 @@ from freehold.ids import SeededIds
 from freehold.schema import Column, Index, PrimaryKey, Record, References, Schema, Struct
 from freehold.testing import TestDatabase, file_database, memory_database
 from tests.db.library import Author, Book, Copy, Pass, Vault, a_book, an_author
+from tests.db.spy import plan_of, spy_on
 
 
 class Item(Record, table="items"):
@@ -181,27 +182,13 @@ def test_a_later_page_begins_in_the_index(descending: bool) -> None:
     what = select(Item).order_by(Item.c.d.desc() if descending else Item.c.d)
     with items([Item(id=str(n), d=n % 3) for n in range(9)]) as database, database.read() as db:
         cursor = db.page(what, limit=2).next_cursor
-        seen: list[tuple[str, Any]] = []
-        rows = db._link.rows
-        db._link = Spy(db._link, seen)
+        spy = spy_on(db)
         db.page(what, limit=2, cursor=cursor)
 
-        plan = [row[3] for row in rows(f"EXPLAIN QUERY PLAN {seen[0][0]}", seen[0][1])]
+        plan = plan_of(db, *spy.seen[0])
 
     sign = "<" if descending else ">"
     assert plan == [f"SEARCH items USING INDEX idx_items_d (d{sign}?)"]
-
-
-class Spy:
-    """A driver's link that writes down what is read through it."""
-
-    def __init__(self, link: Any, seen: list[tuple[str, Any]]) -> None:
-        self._link = link
-        self._seen = seen
-
-    def rows(self, sql: str, values: Any) -> Any:
-        self._seen.append((sql, values))
-        return self._link.rows(sql, values)
 
 
 class Row(Struct):
@@ -384,7 +371,10 @@ def test_a_cursor_is_of_its_own_filters(authors: TestDatabase) -> None:
     cursor = cursor_of(authors, FILTERED, e="a00")
     with authors.read() as db:
         assert len(db.page(FILTERED, e="a00", cursor=cursor, limit=50).items) == 9
-        for params in ({"e": "a01"}, {}, {"mentor": "a01"}, {"e": "a00", "mentor": "a01"}):
+        others: list[dict[str, Any]] = [
+            {"e": "a01"}, {}, {"mentor": "a01"}, {"e": "a00", "mentor": "a01"}
+        ]  # fmt: skip
+        for params in others:
             with pytest.raises(InvalidArgument):
                 db.page(FILTERED, cursor=cursor, **params)
 

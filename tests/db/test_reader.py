@@ -161,9 +161,10 @@ def test_a_key_of_another_type_is_the_author_s_mistake(library: TestDatabase, ke
 def test_what_is_no_record_is_told(library: TestDatabase) -> None:
     """A struct, or a table's name."""
     with library.read() as db:
-        for wrong in (Review, "authors", Record):
+        wrong: list[Any] = [Review, "authors", Record]
+        for what in wrong:
             with pytest.raises(StatementError, match="is no record"):
-                db.get(wrong, "a1")  # type: ignore[type-var]
+                db.get(what, "a1")
 
 
 # -- find ---------------------------------------------------------------------------------

@@ -79,17 +79,16 @@ def test_modules_say_what_they_hold() -> None:
 
 def test_public_functions_and_classes_have_docstrings() -> None:
     """What is exported says its promise; protocol methods and overrides inherit theirs."""
-    bare = []
-    for path in SOURCES:
-        tree = ast.parse(path.read_text())
-        for node in tree.body:
-            if (
-                isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-                and not node.name.startswith("_")
-                and ast.get_docstring(node) is None
-                and not any(getattr(d, "id", "") == "overload" for d in node.decorator_list)
-            ):
-                bare.append(f"{name_of(path)}:{node.name}")
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    bare = [
+        f"{name_of(path)}:{node.name}"
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, kinds)
+        and not node.name.startswith("_")
+        and ast.get_docstring(node) is None
+        and not any(getattr(d, "id", "") == "overload" for d in node.decorator_list)
+    ]
 
     assert bare == []
 

@@ -54,7 +54,7 @@ def admin_entrypoint(
         """Every key, oldest first."""
         return keys.list_keys(db)
 
-    def revoke_key(db: Writer, id: str) -> KeyInfo:  # noqa: A002 - the wire's word
+    def revoke_key(db: Writer, id: str) -> KeyInfo:
         """End a key; it is refused from the next call on."""
         changing()
         return keys.revoke_key(db, id)

@@ -68,7 +68,7 @@ def list_keys(db: Reader) -> list[KeyInfo]:
     return [info_of(row) for row in db.all(_BY_AGE)]
 
 
-def revoke_key(db: Writer, id: str) -> KeyInfo:  # noqa: A002 - the wire's word
+def revoke_key(db: Writer, id: str) -> KeyInfo:
     """
     End a key; the next call with it is refused. Once revoked, the time stays.
 

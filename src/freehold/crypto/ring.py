@@ -45,7 +45,7 @@ class ColumnKey(Guarded):
 
     __slots__ = ("aead", "id", "secret")
 
-    def __init__(self, id: str, secret: bytes | Secret) -> None:  # noqa: A002 - its name everywhere
+    def __init__(self, id: str, secret: bytes | Secret) -> None:
         self.id = id
         self.secret = held = secret if isinstance(secret, Secret) else Secret(secret)
         del secret
@@ -92,7 +92,7 @@ class KeyRing(Guarded):
         self.ids = (primary_id, *(key_id for key_id in found if key_id != primary_id))
 
     @classmethod
-    def from_hex(cls, text: str | Secret, id: str = "k1") -> KeyRing:  # noqa: A002
+    def from_hex(cls, text: str | Secret, id: str = "k1") -> KeyRing:
         """
         A ring of one key, from 64 hexadecimal characters.
 
@@ -126,7 +126,7 @@ class KeyRing(Guarded):
             raise KeysMissing("no column key is given.", hint=_HINT)
         return cls(read[0].id, read)
 
-    def key(self, id: str) -> ColumnKey:  # noqa: A002
+    def key(self, id: str) -> ColumnKey:
         """
         The key of that id.
 
