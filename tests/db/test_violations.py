@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from freehold.db import Writer, delete, param, statement, update
-from freehold.errors import AlreadyExists, CallError, Conflict, ReferenceBroken, RuleBroken
+from freehold.errors import (
+    AlreadyExists,
+    CallError,
+    Conflict,
+    ReferenceBroken,
+    RuleBroken,
+    problem,
+)
 from freehold.scalars import Hashed, Sealed
-from freehold.testing import TestDatabase
+from freehold.schema import PrimaryKey, Record, References, Schema
+from freehold.testing import TestDatabase, memory_database
+from freehold.wire.codec import JSON
 from tests.db.library import (
     Author,
     Book,
@@ -108,8 +117,8 @@ CASES: dict[str, Case] = {
     ),
     "insert: points at nothing by two columns": (
         lambda db: db.insert(Loan(id="l2", book_id="b1", number=7)),
-        ReferenceBroken, "book_id 'b1' and number 7 points at no row of copies. "
-        "Create the row of copies first, or choose one that is there.",
+        ReferenceBroken, ("book_id 'b1' and number 7 points at no row of copies. "
+        "Create the row of copies first, or choose one that is there."),
         "bookId", {"table": "loans", "columns": ["book_id", "number"]},
     ),
     "insert: points at itself, and at nothing": (
@@ -124,8 +133,8 @@ CASES: dict[str, Case] = {
     ),
     "update: half of a reference": (
         lambda db: db.update(Loan, "l1", {"number": 7}),
-        ReferenceBroken, "book_id 'b1' and number 7 points at no row of copies. "
-        "Create the row of copies first, or choose one that is there.",
+        ReferenceBroken, ("book_id 'b1' and number 7 points at no row of copies. "
+        "Create the row of copies first, or choose one that is there."),
         "bookId", {"table": "loans", "columns": ["book_id", "number"]},
     ),
     "delete: still pointed at": (
@@ -283,9 +292,6 @@ def test_a_long_value_is_not_repeated(db: Writer) -> None:
 
 def test_a_refusal_can_be_told_over_the_wire(db: Writer) -> None:
     """Its parts are plain texts, lists and numbers."""
-    from freehold.errors import problem
-    from freehold.wire.codec import JSON
-
     for call, *_ in CASES.values():
         with pytest.raises(Conflict) as refusal:
             call(db)
@@ -297,10 +303,6 @@ def test_a_refusal_can_be_told_over_the_wire(db: Writer) -> None:
 
 def test_restrict_is_a_reference_too() -> None:
     """SQLite reports it as if a trigger had spoken."""
-    from typing import Annotated
-
-    from freehold.schema import PrimaryKey, Record, References, Schema
-    from freehold.testing import memory_database
 
     class Parent(Record, table="parents"):
         id: Annotated[str, PrimaryKey()]

@@ -212,6 +212,19 @@ def test_a_commit_that_was_answered_can_be_asked_for(min_seq: int) -> None:
         assert ask(database, amount, min_seq=min_seq).value == 1
 
 
+@pytest.mark.parametrize("reads", [0, 1, 2])
+def test_a_query_that_reads_nothing_names_what_it_was_asked_for(reads: int) -> None:
+    """Its number is not the one of the last snapshot, which may be long ago."""
+    with ledger() as database:
+        for _ in range(2):
+            first = ask(database, lambda db: [amount(db) for _ in range(reads)], method="same")
+            step(database, [count_up])
+            call = ask(database, lambda db: "nothing", method="same", min_seq=database.seq)
+
+            assert (call.value, call.seq) == ("nothing", database.seq)
+            assert first.seq == database.seq - 1
+
+
 def test_a_commit_of_another_database_is_refused() -> None:
     """One past the last: the number comes from elsewhere, or from before a restore."""
     with ledger() as database:

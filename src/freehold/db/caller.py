@@ -40,16 +40,13 @@ class Caller:
         """
         if self.trusted:
             return True
-        decided = self._decided.get(method)
-        if decided is None:
-            decided = self._decide(method, scope)
-            self._decided[method] = decided
-        return decided
-
-    def _decide(self, method: str, scope: str | None) -> bool:
         if scope is not None:
             return scope in self.scopes
-        return any(fnmatchcase(method, pattern) for pattern in self.scopes)
+        decided = self._decided.get(method)
+        if decided is None:
+            decided = any(fnmatchcase(method, pattern) for pattern in self.scopes)
+            self._decided[method] = decided
+        return decided
 
 
 #: A function called in the same process, in a test or a seed, by the owner itself.

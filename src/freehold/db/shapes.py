@@ -8,6 +8,7 @@ read as their type says: the author wrote it, and an expression has no kind of i
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
@@ -100,7 +101,7 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     """How a column is read: as the type says which it becomes."""
     stored = _kind_of(column)
     hint = _without_unset(hint)
-    if hint is Any or hint is object:
+    if hint is Any:
         return stored
     try:
         kind = read_hint(where, hint).kind
@@ -109,13 +110,15 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     if kind.is_sealed:
         raise StatementError(f"{where}: a sealed value is read with its whole record.",
                              hint="Use select(Record) or db.get.")  # fmt: skip
-    if stored is not None and stored.holds != kind.holds:
-        is_widened = (stored.holds, kind.holds) == ("integer", "real")
-        if not is_widened and isinstance(_bare(column), sa.Column):
-            raise StatementError(
-                f"{where} is {kind.name}, and the column {_bare(column)} holds {stored.holds}.",
-                hint="Give the field the column's type.",
-            )
+    if kind.holds == "real" and (stored is None or stored.holds == "integer"):
+        # A count and a sum of whole numbers are whole numbers, until they are asked for as floats.
+        return replace(kind, read=float)
+    is_column = isinstance(_bare(column), sa.Column)
+    if stored is not None and stored.holds != kind.holds and is_column:
+        raise StatementError(
+            f"{where} is {kind.name}, and the column {_bare(column)} holds {stored.holds}.",
+            hint="Give the field the column's type.",
+        )
     return kind
 
 

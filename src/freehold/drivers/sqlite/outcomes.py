@@ -91,8 +91,6 @@ def too_late() -> CallError:
 
 def unread(error: BaseException) -> BaseException:
     """What the caller of a query hears; what a function raised itself comes back as it is."""
-    if isinstance(error, apsw.ConnectionClosedError):
-        return closed()
     if isinstance(error, apsw.NoMemError):
         return Unavailable("there was not enough memory.", hint="Ask for less at once.")
     if isinstance(error, (apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.FullError)):
