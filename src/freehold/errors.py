@@ -247,7 +247,7 @@ class TooLarge(CallError):
 
 
 class ContractMismatch(CallError):
-    """The client was generated from a contract that this server no longer serves."""
+    """The client is of another contract, and its call does not fit the one served now."""
 
     code = "contract_mismatch"
     status = 409

@@ -102,7 +102,7 @@ def records() -> None:
     assert_type(idea.token_hash, Hashed)
 
     Idea(id="i1", token_hash=token)  # type: ignore[call-arg]
-    Idea("i1", title="A", token_hash=token)  # type: ignore[call-arg, misc]
+    Idea("i1", title="A", token_hash=token)  # type: ignore[call-arg]
     Idea(id=1, title="A", token_hash=token)  # type: ignore[arg-type]
     Idea(id="i1", title=None, token_hash=token)  # type: ignore[arg-type]
     Idea(id="i1", title="A", token_hash="raw")  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def inputs() -> None:
         assert_type(change.title, str)
 
     NewIdea()  # type: ignore[call-arg]
-    NewIdea("A")  # type: ignore[call-arg, misc]
+    NewIdea("A")  # type: ignore[call-arg]
     NewIdea(title="A", topic="t")  # type: ignore[call-arg]
     IdeaChange(title=None)  # type: ignore[arg-type]
     IdeaChange(topic_id=5)  # type: ignore[arg-type]
