@@ -349,6 +349,7 @@ def all_entries(db: Reader) -> Sequence[str]:
     return entries(db) if has_total(db) else []
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("times", [1, None], ids=["once", "for good"])
 @pytest.mark.parametrize("kind", ["EIO", "ENOSPC", "short"])
 def test_no_failing_write_or_sync_makes_an_answer_untrue(

@@ -79,6 +79,7 @@ def test_nobody_hears_ok_before_the_commit(
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(share(120, 7_200))
 def test_every_acknowledged_mutation_survives_a_kill(path: Path) -> None:
     """64 callers without end, killed again and again: all that was answered is there, whole."""
     rng = random.Random(20)

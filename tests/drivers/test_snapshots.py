@@ -115,6 +115,7 @@ def count_up(db: Writer) -> int:
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(share(120, 7_200))
 @pytest.mark.parametrize("where", ["memory", "disk that is slow to sync"])
 def test_the_seq_of_a_query_is_its_snapshot(ram: Path, where: str) -> None:
     """
@@ -137,7 +138,7 @@ def test_the_seq_of_a_query_is_its_snapshot(ram: Path, where: str) -> None:
                 waiting.remove(call)
 
             with writing_all_the_time(database, loop):
-                while reads < share(20_000, 2_000_000):
+                while reads < share(20_000, 1_000_000):
                     for kind, run in kinds.items():
                         for _ in range(10):
                             call = Asked(run, method=kind, told=check)
