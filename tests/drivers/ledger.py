@@ -190,7 +190,9 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def pending(run: Callable[[Any], Any], *, deadline_ns: int = NEVER_NS) -> Pending:
     """A mutation for `step`, outside any thread."""
-    return Pending(Asked(run, deadline_ns=deadline_ns), 1_800_000_000_000_000_000, b"s" * 32)
+    return Pending(
+        Asked(run, deadline_ns=deadline_ns), now_ns=1_800_000_000_000_000_000, seed=b"s" * 32
+    )
 
 
 def step(database: SqliteDatabase, runs: Sequence[Callable[[Any], Any]]) -> list[Pending]:

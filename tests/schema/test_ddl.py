@@ -36,7 +36,8 @@ for schema in SCHEMAS.values():
 
 def ddl_under(seed: str) -> bytes:
     """What a fresh interpreter prints, whose sets and dicts are ordered by that seed."""
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
     done = subprocess.run(
         [sys.executable, "-c", PRINT_DDL], capture_output=True, check=True, env=environment
     )

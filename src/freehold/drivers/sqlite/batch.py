@@ -67,7 +67,12 @@ class Pending:
     __slots__ = ("call", "error", "is_settled", "now_ns", "seed", "seq", "value", "waiter")
 
     def __init__(
-        self, call: Call, now_ns: int, seed: bytes, waiter: Callable[[], None] | None = None
+        self,
+        call: Call,
+        *,
+        now_ns: int,
+        seed: bytes,
+        waiter: Callable[[], None] | None = None,
     ) -> None:
         self.call = call
         self.now_ns = now_ns
@@ -186,12 +191,13 @@ class GroupCommit:
             raise stopped()
         self._enter()
         try:
-            with self._hand(caller, now_ns, seed) as db:
+            with self._hand(caller, now_ns=now_ns, seed=seed) as db:
                 yield db
             refused = self._finish(self.seq + 1)
             if refused is not None:
                 link = WriteLink(self.connection, self._cursor.execute)
-                raise unknown() if self._is_in_doubt else refusal(refused, link, self._context)
+                told = refusal(refused, link=link, context=self._context)
+                raise unknown() if self._is_in_doubt else told
             self.seq = self.committing
         except BaseException as error:
             if self.committing != self.seq and self.broken is None:
@@ -201,7 +207,7 @@ class GroupCommit:
             self._leave()
 
     @contextmanager
-    def _hand(self, caller: Caller, now_ns: int, seed: bytes) -> Iterator[Writer]:
+    def _hand(self, caller: Caller, *, now_ns: int, seed: bytes) -> Iterator[Writer]:
         """A transaction of one mutation, without its COMMIT; undone when the block raises."""
         link = WriteLink(self.connection, self._cursor.execute)
         try:
@@ -213,7 +219,7 @@ class GroupCommit:
             self._check_references()
         except BaseException as error:
             self._roll_back()
-            told = refusal(error, link, self._context)
+            told = refusal(error, link=link, context=self._context)
             if told is error:
                 raise
             raise told from None
@@ -317,6 +323,8 @@ class GroupCommit:
             pending.error = None
         except BaseException as error:
             pending.value = None
+            # What undoes a mutation that was late must not be late itself.
+            self._stop_at_ns = _NEVER
             gone = self._undo(link, error)
             pending.error = self._told(error, link, gone)
             if gone is not None:
@@ -348,10 +356,10 @@ class GroupCommit:
 
     def _told(self, error: BaseException, link: WriteLink, gone: Stopped | None) -> BaseException:
         if gone is not None:
-            return refusal(gone, link, self._context)
+            return refusal(gone, link=link, context=self._context)
         if isinstance(error, apsw.BusyError):
             return StatementError("a statement of the mutation was not read to its end.")
-        return refusal(error, link, self._context)
+        return refusal(error, link=link, context=self._context)
 
     def _check_references(self) -> None:
         """A deferred key would fail the COMMIT, and with it everybody; so it fails its own."""
@@ -454,7 +462,7 @@ class GroupCommit:
         for pending in batch:
             if not pending.is_settled:
                 pending.value = None
-                pending.settle(refusal(error, link, self._context))
+                pending.settle(refusal(error, link=link, context=self._context))
 
     def _doubt(self, batch: Sequence[Pending]) -> None:
         """Nobody can say whether the COMMIT is there."""

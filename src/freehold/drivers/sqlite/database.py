@@ -318,7 +318,7 @@ class SqliteDatabase:
                 ),
             )
         else:
-            writer.put(Pending(call, self._clock.wall_ns(), self._ids.seed()))
+            writer.put(Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed()))
 
     # In process: seeds, tests, the command line.
 
@@ -334,7 +334,9 @@ class SqliteDatabase:
             self.commits.refuse_inside()
         done = threading.Event()
         call = InProcessCall(run, caller)
-        pending = Pending(call, self._clock.wall_ns(), self._ids.seed(), done.set)
+        pending = Pending(
+            call, now_ns=self._clock.wall_ns(), seed=self._ids.seed(), waiter=done.set
+        )
         with self._handing_over:
             if self._keep is None:
                 raise closed()
@@ -383,7 +385,8 @@ class SqliteDatabase:
         invariant(self._writer is None, "the writer's thread runs: use write()")
         self.commits.refuse_inside()
         with self._handing_over:
-            with self.commits.by_hand(caller, self._clock.wall_ns(), self._ids.seed()) as db:
+            now_ns, seed = self._clock.wall_ns(), self._ids.seed()
+            with self.commits.by_hand(caller, now_ns=now_ns, seed=seed) as db:
                 yield db
             if self._log.is_due:
                 self._log.checkpoint()

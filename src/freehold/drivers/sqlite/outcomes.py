@@ -25,7 +25,7 @@ from freehold.errors import (
 )
 
 
-def refusal(error: BaseException, link: WriteLink, context: Context) -> BaseException:
+def refusal(error: BaseException, *, link: WriteLink, context: Context) -> BaseException:
     """
     What a caller hears of an error that ended its mutation without effect.
 
