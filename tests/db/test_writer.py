@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from msgspec import UNSET
@@ -19,6 +19,7 @@ from freehold.errors import (
     StatementError,
 )
 from freehold.scalars import Hashed, Int64
+from freehold.schema import AUTO, PrimaryKey, Record, Schema
 from freehold.testing import TestDatabase, memory_database
 from tests.db.library import (
     SCHEMA,
@@ -105,8 +106,19 @@ def test_what_an_insert_answers_is_what_a_read_would(library: TestDatabase) -> N
         assert db.get(Ticket, Int64(2**60)).token.matches("x")
 
 
-def test_a_counted_key_is_a_number_only(library: TestDatabase) -> None:
-    """A record of a flag alone has no columns but its key."""
+def test_a_counted_int64_is_one() -> None:
+    """So that it travels as text, as every other of its type."""
+
+    class Event(Record, table="events"):
+        id: Annotated[Int64, PrimaryKey(autoincrement=True)] = AUTO
+        note: str
+
+    with memory_database(Schema([Event])) as database, database.write() as db:
+        assert type(db.insert(Event(note="a")).id) is Int64
+
+
+def test_a_record_may_be_its_key_alone(library: TestDatabase) -> None:
+    """There is nothing else to answer with."""
     with library.write() as db:
         assert db.insert(Flag(order="up")) == Flag(order="up")
 

@@ -16,7 +16,7 @@ import pytest
 from freehold.clock import ManualClock
 from freehold.db import Reader, Writer
 from freehold.drivers.sqlite import SqliteDatabase
-from freehold.drivers.sqlite.memory import make_folder, remove_folder
+from freehold.drivers.sqlite.memory import make_folder, remove_abandoned, remove_folder
 from freehold.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -126,11 +126,11 @@ def test_a_memory_leaves_nothing_behind() -> None:
     assert not folder.exists()
 
 
-def test_what_another_process_left_behind_is_passed_over() -> None:
-    """Process numbers come round again."""
+def test_the_name_of_another_process_is_passed_over() -> None:
+    """Process numbers come round again, and containers may share the memory."""
     first = make_folder("left")
     number = int(first.name.rsplit("-", 1)[1])
-    blocked = first.with_name(f"freehold-left-{os.getpid()}-{number + 1}")
+    blocked = first.with_name(f"freehold-memory-left-{os.getpid()}-{number + 1}")
     blocked.mkdir()
     second = make_folder("left")
 
@@ -138,6 +138,24 @@ def test_what_another_process_left_behind_is_passed_over() -> None:
 
     for folder in (first, blocked, second):
         remove_folder(folder)
+
+
+def test_what_a_killed_process_left_behind_is_removed(ram: Path) -> None:
+    """Its lock went with it; folders that are in use, or are somebody else's, stay."""
+    dead, other = ram / "freehold-memory-main-1-1", ram / "of-somebody-else"
+    for folder in (dead, other):
+        folder.mkdir()
+        (folder / "memory.db").write_text("left")
+    with ledger() as database:
+        alive = database._folder
+        assert alive is not None
+        remove_abandoned(ram)
+        remove_abandoned(alive.parent)
+
+        assert alive.exists()
+        assert not dead.exists()
+        assert other.exists()
+        assert database.write(adding("a")) == "a"
 
 
 # --- in process -------------------------------------------------------------------------

@@ -23,15 +23,31 @@ from freehold.schema import (
     create_trigger,
 )
 from tests.schema.applications import SCHEMAS
+from tests.schema.declared import record
 
 ROOT = Path(__file__).parents[2]
 #: Prints both dialects' DDL of a schema with many constraints, indexes and references.
 PRINT_DDL = """
 from tests.schema.applications import SCHEMAS
-for schema in SCHEMAS.values():
+from tests.schema.test_ddl import KNOT
+for schema in (*SCHEMAS.values(), KNOT):
     for dialect in ("sqlite", "postgresql"):
         print(*schema.ddl(dialect), sep="\\n;\\n")
 """
+
+
+#: Six tables, each of which points at all the others.
+KNOT = Schema([
+    record(
+        f"T{here}",
+        f"t{here}",
+        {"id": Annotated[str, PrimaryKey()]}
+        | {f"t{there}_id": Annotated[str | None, References(f"t{there}.id")]
+           for there in range(6) if there != here},
+        defaults={f"t{there}_id": None for there in range(6) if there != here},
+    )
+    for here in range(6)
+])  # fmt: skip
 
 
 def ddl_under(seed: str) -> bytes:
