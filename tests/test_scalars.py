@@ -159,6 +159,7 @@ def test_a_token_s_hash_is_its_sha_256(raw: str) -> None:
     assert Hashed.of(raw).digest == digest
     assert Hashed.of(raw) == Hashed(digest)
     assert hash(Hashed.of(raw)) == hash(Hashed(digest))
+    assert Hashed.of(raw) != digest
 
 
 @given(any_text, any_text)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.db import Caller, Page, Writer, param, select, statement
@@ -108,6 +108,7 @@ def model_key(order: Order) -> Callable[[Item], Any]:
     return functools.cmp_to_key(compare)
 
 
+@settings(deadline=None)
 @given(rows_drawn, orders, st.integers(1, 7))
 def test_all_pages_together_are_all_rows_in_order(
     rows: list[Item], order: Order, limit: int
@@ -121,6 +122,7 @@ def test_all_pages_together_are_all_rows_in_order(
     assert all(len(page) == limit for page in found[:-1])
 
 
+@settings(deadline=None)
 @given(rows_drawn, orders, st.integers(1, 4), st.data())
 def test_rows_that_come_and_go_neither_repeat_nor_hide_others(
     rows: list[Item], order: Order, limit: int, data: st.DataObject
@@ -346,6 +348,7 @@ def test_what_is_no_cursor_is_refused(authors: TestDatabase, cursor: str) -> Non
     assert "nextCursor" in refusal.value.hint
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_are_a_cursor_by_chance(raw: bytes) -> None:
     """Without the key nobody makes one."""

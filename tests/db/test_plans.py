@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import pytest
 
 from freehold.db.plans import PLANS, RecordPlan
 from freehold.errors import InvalidArgument, StatementError
 from freehold.scalars import Hashed, Int64
+from freehold.schema import AUTO, Index, PrimaryKey, Record, Schema
+from freehold.testing import memory_database
 from tests.db.library import Book, Copy, Flag, Pass, Setting, Ticket, Visit
 
 
@@ -107,6 +110,39 @@ def test_a_counted_key_is_left_to_the_engine() -> None:
     assert plan.insert_many_sql(1, ignore=False, counted=False) == (
         'INSERT INTO "visits" ("id", "note", "at_ms") VALUES (?, ?, ?)'
     )
+
+
+def test_a_key_alone_is_inserted_by_its_default() -> None:
+    """One row at a time: there is nothing to write."""
+
+    class Counter(Record, table="counters"):
+        id: Annotated[int, PrimaryKey(autoincrement=True)] = AUTO
+
+    plan = RecordPlan(Counter, "sqlite")
+
+    assert plan.insert_counted_sql() == 'INSERT INTO "counters" DEFAULT VALUES RETURNING "id"'
+    assert plan.many_rows_max == 1
+    with memory_database(Schema([Counter])) as database, database.write() as db:
+        assert db.insert(Counter()).id == 1
+        assert db.insert_many([Counter(), Counter()]) == 2
+        assert [counter.id for counter in db.all(Counter)] == [1, 2, 3]
+
+
+def test_put_goes_by_a_unique_index_over_all_rows() -> None:
+    """And not by one over some of them."""
+
+    class Code(Record, table="codes", indexes=[
+        Index("name", unique=True), Index("note", unique=True, where="note <> ''")
+    ]):  # fmt: skip
+        id: Annotated[str, PrimaryKey()]
+        name: str
+        note: str = ""
+
+    plan = RecordPlan(Code, "sqlite")
+
+    assert 'ON CONFLICT ("name")' in plan.put_sql(("name",), ())
+    with pytest.raises(StatementError, match="nothing makes note unique"):
+        plan.put_sql(("note",), ())
 
 
 def test_put_leaves_key_and_creation_and_takes_other_times() -> None:

@@ -20,6 +20,7 @@ from tests.db.library import (
     Flag,
     Pass,
     Review,
+    Vault,
     Visit,
     a_book,
     an_author,
@@ -221,14 +222,16 @@ def test_find_is_for_one_row(library: TestDatabase) -> None:
         ({}, "find needs a key, or fields"),
         ({"nome": "Ada"}, "Author has no field 'nome'. Its fields are id, email"),
         ({"mentor_id": None}, "find(mentor_id=None) matches nothing in SQL. Use db.first"),
+        ({"secret": "x"}, "secret is sealed and equals nothing. Keep a Hashed column beside it."),
     ],
 )
 def test_a_find_that_cannot_be_is_told(
     library: TestDatabase, equals: dict[str, Any], said: str
 ) -> None:
     """With what to write instead."""
+    record: Any = Vault if "secret" in equals else Author
     with library.read() as db, pytest.raises(StatementError) as refusal:
-        db.find(Author, **equals)
+        db.find(record, **equals)
 
     assert str(refusal.value).startswith(said)
 
@@ -301,6 +304,14 @@ def test_a_statement_that_changes_gives_no_rows(library: TestDatabase) -> None:
         for what in (gone, change.returning_record()):
             with pytest.raises(StatementError, match="a query cannot write"):
                 db.all(what)
+
+
+def test_first_needs_a_statement(library: TestDatabase) -> None:
+    """Which row of a record would be its first?"""
+    what: Any = Author
+
+    with library.read() as db, pytest.raises(StatementError, match="first needs a statement"):
+        db.first(what)
 
 
 @pytest.mark.parametrize("how", ["all", "first", "scalar", "page"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.crypto import KeyRing, SealBroken, SealedFormatInvalid, sealed_key_id
@@ -54,6 +54,7 @@ def test_a_sealed_text_is_ciphertext_in_the_table(library: TestDatabase) -> None
     assert sealed_key_id(str(row.secret.ciphertext)) == "k1"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_can_be_sealed(text: str) -> None:
     """Empty, long, in any script, with a NUL in it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
+import sqlalchemy as sa
 
 from freehold.db import Writer, delete, param, statement, update
 from freehold.errors import (
@@ -16,7 +17,7 @@ from freehold.errors import (
     problem,
 )
 from freehold.scalars import Hashed, Sealed
-from freehold.schema import PrimaryKey, Record, References, Schema
+from freehold.schema import PrimaryKey, Record, References, Schema, Unique
 from freehold.testing import TestDatabase, memory_database
 from freehold.wire.codec import JSON
 from tests.db.library import (
@@ -231,6 +232,56 @@ def test_a_change_of_the_author_s_own_is_told_with_its_table(db: Writer) -> None
         db.execute(statement(core, into=int))
 
     assert refusal.value.data["table"] == "books"
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "said"),
+    [
+        ("UPDATE authors SET email = 'x'", AlreadyExists, "authors already has a row with that"),
+        ("UPDATE books SET pages = -1", RuleBroken, "the table refused the row: the rule pages_"),
+        ("DELETE FROM copies", ReferenceBroken, "a reference points at no row"),
+        ("UPDATE books SET title = NULL", RuleBroken, "books.title may not be null"),
+    ],
+)
+def test_a_change_in_plain_text_is_told_as_far_as_the_engine_tells(
+    db: Writer, sql: str, kind: type[Conflict], said: str
+) -> None:
+    """Nobody knows its record but by what the engine says."""
+    with pytest.raises(Conflict) as refusal:
+        db.execute(statement(sa.text(sql), into=int))
+
+    assert type(refusal.value) is kind
+    assert refusal.value.detail.startswith(said)
+
+
+def test_many_rows_without_a_unique_value_are_not_the_guilty_ones(db: Writer) -> None:
+    """Null is never twice the same."""
+    rows = [book(id=f"n{n}", title=f"N{n}", isbn="1" if n == 3 else None) for n in range(5)]
+
+    with pytest.raises(AlreadyExists, match="ISBN '1'"):
+        db.insert_many(rows)
+
+
+def test_a_value_that_is_referenced_does_not_change() -> None:
+    """The row that points at it is named, and one that points at another value is not."""
+
+    class Place(Record, table="places"):
+        id: Annotated[str, PrimaryKey()]
+        code: Annotated[str, Unique()]
+        zone: Annotated[str, Unique()]
+
+    class Trip(Record, table="trips"):
+        id: Annotated[str, PrimaryKey()]
+        code: Annotated[str, References("places.code")]
+        zone: Annotated[str, References("places.zone", on_update="cascade")]
+
+    with memory_database(Schema([Place, Trip])) as database, database.write() as db:
+        db.insert(Place(id="p", code="c", zone="z"))
+        db.insert(Trip(id="t", code="c", zone="z"))
+        with pytest.raises(ReferenceBroken, match=r"still referenced by trips\.code\."):
+            db.update(Place, "p", {"code": "d", "zone": "y"})
+        db.update(Place, "p", {"zone": "y"})
+        assert db.get(Trip, "t").zone == "y"
 
 
 # -- what is never shown ------------------------------------------------------------------

@@ -19,7 +19,7 @@ HOSTS = {
 }  # fmt: skip
 COMMAND = re.compile(r"(?<![\w./-])freehold ((?:[a-z]+)(?: [a-z]+)?)")
 #: Not written yet when the pages were: benchmarks put it there.
-LATER = {"benchmarks/RESULTS.md"}
+LATER: set[str] = set()
 
 
 def anchors_of(page: Path) -> set[str]:

@@ -144,7 +144,7 @@ def test_digits_and_the_word_null_in_a_text_are_only_text() -> None:
 
 def test_an_endless_nesting_is_refused() -> None:
     """A limit of the codec, told as the caller's mistake."""
-    value: list[Any] = []
+    value: Any = None
     for _ in range(3_000):
         value = [value]
 

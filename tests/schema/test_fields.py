@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from msgspec import NODEFAULT, UNSET
+from msgspec import NODEFAULT, UNSET, field
 
 from freehold.scalars import Hashed, Int64, Sealed
 from freehold.schema import (
@@ -111,6 +111,12 @@ def test_a_default_of_the_field_s_type_is_taken(hint: Any, default: Any) -> None
 
     assert made.default == default
     assert type(made.default) is (float if hint is float else type(default))
+
+
+def test_a_default_may_be_said_with_field() -> None:
+    """As a value, or as what makes one."""
+    assert field_of(int, field(default=5)).default == 5
+    assert field_of(list[str], field(default_factory=lambda: ["a"])).default == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Literal, NewType, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.errors import InvalidArgument, SchemaError
@@ -62,6 +62,7 @@ class Source(Struct):
         (Source, "json", "text"),
         (list[Source], "json", "text"),
         (list[int] | dict[str, int], "json", "text"),
+        (list[int] | dict[str, int] | None, "json", "text"),
     ],
 )
 def test_each_type_has_a_kind(hint: Any, name: str, storage: str) -> None:
@@ -69,7 +70,7 @@ def test_each_type_has_a_kind(hint: Any, name: str, storage: str) -> None:
     read = read_hint("Idea.field", hint)
 
     assert (read.kind.name, read.kind.holds) == (name, storage)
-    assert read.is_nullable == (hint is Any)
+    assert read.is_nullable == (hint is Any or type(None) in get_args(hint))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 
 
 @pytest.mark.parametrize("hint", VALUES, ids=str)
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_accepted_comes_back_equal(hint: Any, data: st.DataObject) -> None:
     """Empty, extreme, in any script: as it was, and of its type."""

@@ -60,6 +60,7 @@ OTHERS = [
     (lambda: C.seen_ms - x > C.created_at, None),
     (lambda: C.count * 2 > C.created_at, None),
     (lambda: sa.func.lower(C.id) == x, None),
+    (lambda: x + C.count > C.created_at, None),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, ClassVar, NewType
 
 import msgspec
 import pytest
@@ -141,8 +141,10 @@ def test_a_patch_may_have_fields_that_must_be_given() -> None:
     """The version that the caller has seen, say; only a default would overwrite."""
 
     class Change(Patch):
+        LIMIT: ClassVar[int] = 5
         version: int
         title: Maybe[str] = UNSET
+        count: Annotated[Maybe[int], "a number"] = UNSET
 
     assert given(Change(version=3)) == {"version": 3}
     with pytest.raises(SchemaError, match=r"Wrong\.title"):

@@ -45,13 +45,7 @@ class Document:
         safe = with_safe_ints(hint)
         _check_parts(where, safe)
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=enc_hook).encode
-        try:
-            self._decode = msgspec.json.Decoder(safe, dec_hook=dec_hook).decode
-        except TypeError as error:
-            raise SchemaError(
-                f"{where}: its JSON cannot be read back: {_sentence(error)}",
-                hint=_UNION_HINT,
-            ) from None
+        self._decode = msgspec.json.Decoder(safe, dec_hook=dec_hook).decode
 
     def write(self, value: Any) -> str:
         """
@@ -63,23 +57,26 @@ class Document:
         """
         try:
             text = self._encode(value).decode()
+            if _DOUBTFUL.search(text):
+                _refuse_numbers(value)
+            self._decode(text)
         except UnicodeEncodeError:
             raise InvalidArgument(
                 "a text in it holds a lone surrogate, which is no character.",
                 hint="Send well-formed Unicode.",
             ) from None
         except RecursionError:
-            raise InvalidArgument("it is nested too deep.") from None
-        except (TypeError, NotImplementedError) as error:
-            raise StatementError(f"it cannot be JSON: {_sentence(error)}") from None
-        if _DOUBTFUL.search(text):
-            _refuse_numbers(value)
-        try:
-            self._decode(text)
+            raise InvalidArgument("it is nested too deep.", hint="Send flatter values.") from None
         except msgspec.ValidationError as error:
-            raise InvalidArgument(f"it does not fit its type: {_sentence(error)}") from None
-        except RecursionError:
-            raise InvalidArgument("it is nested too deep.") from None
+            raise InvalidArgument(
+                f"it does not fit its type: {_sentence(error)}",
+                hint="Send a value of the declared shape.",
+            ) from None
+        except (TypeError, NotImplementedError) as error:
+            raise StatementError(
+                f"it cannot be JSON: {_sentence(error)}",
+                hint="Use lists, dicts, Structs and the plain types inside them.",
+            ) from None
         return text
 
     def read(self, text: str) -> Any:

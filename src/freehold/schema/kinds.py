@@ -254,11 +254,15 @@ def _is_json(origin: Any, hint: Any) -> bool:
 def _literal_kind(where: str, values: tuple[Any, ...]) -> Kind:
     if all(isinstance(value, str) for value in values):
         if any("\0" in value for value in values):
-            raise SchemaError(f"{where}: a Literal value holds a NUL character.")
+            raise SchemaError(
+                f"{where}: a Literal value holds a NUL character.",
+                hint="Take it out: no text in a database may hold U+0000.",
+            )
         return Kind("literal", _TEXT, "text", values=values)
     if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         if any(abs(value) > INT_MAX for value in values):
-            raise SchemaError(f"{where}: a Literal value is past ±(2^53-1).")
+            raise SchemaError(f"{where}: a Literal value is past ±(2^53-1).",
+                              hint="Use Int64, and a Check for its values.")  # fmt: skip
         return Kind("literal", _INT, "integer", values=values)
     raise SchemaError(
         f"{where}: a Literal column holds only texts or only whole numbers.",
