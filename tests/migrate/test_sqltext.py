@@ -11,11 +11,11 @@ from freehold.migrate.sqltext import (
     condition_of,
     mentioned,
     normalised,
-    quoted,
     tokens,
     unquoted,
     without_strict,
 )
+from freehold.schema.sqltext import quoted
 
 STATEMENTS = [
     "CREATE TABLE t (a TEXT DEFAULT ';', \"b;\" TEXT /* ; */)",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.rpc.names import camel_case, nearest
+from freehold.rpc.names import nearest
+from freehold.schema import wire_name
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from freehold.rpc.names import camel_case, nearest
 )
 def test_snake_case_has_one_camel_case(name: str, wire: str) -> None:
     """The table of names."""
-    assert camel_case(name) == wire
+    assert wire_name(name) == wire
 
 
 @given(st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,20}", fullmatch=True))
@@ -33,7 +34,7 @@ def test_a_parameter_is_called_what_msgspec_calls_a_field(name: str) -> None:
     """A parameter and a field of the same name have the same name on the wire."""
     field = msgspec.defstruct("S", [(name, int)], rename="camel").__struct_encode_fields__[0]
 
-    assert camel_case(name) == field
+    assert wire_name(name) == field
 
 
 def test_the_hint_names_the_one_that_was_meant() -> None:

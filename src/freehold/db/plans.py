@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from freehold.db.rows import RowReader, row_reader, row_writer
 from freehold.errors import InvalidArgument, StatementError
 from freehold.schema import Field, Record, wire_name
+from freehold.schema.sqltext import quoted
 
 #: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
 _MANY_ROWS_MAX: Final = 100
@@ -44,7 +45,7 @@ class RecordPlan:
         self.key: tuple[Field, ...] = tuple(by_column[c.name] for c in table.primary_key.columns)
         self.counted = next((f for f in self.key if f.is_automatic and not f.stamp), None)
         self._mark: Callable[[int], str] = _mark if dialect == "sqlite" else _numbered_mark
-        self._columns = ", ".join(_quoted(field.column) for field in self.fields)
+        self._columns = ", ".join(quoted(field.column) for field in self.fields)
         self.simple_key = len(self.key) == 1 and self.key[0].kind.name in _SIMPLE_KEYS
         #: The key is the driver's value, and a row is more than one: `Link.row` can read it.
         self.is_direct = self.simple_key and len(self.fields) > 1
@@ -63,7 +64,7 @@ class RecordPlan:
         self.stamped = tuple(f for f in self.fields if f.stamp and f.is_automatic)
         self.restamped = tuple(f for f in self.fields if f.stamp and f.stamp.on_update)
         where = self._where(self.key, 1)
-        name = _quoted(self.table)
+        name = quoted(self.table)
         self.get_sql = f"SELECT {self._columns} FROM {name} WHERE {where}"
         self.delete_sql = f"DELETE FROM {name} WHERE {where}"
         self.insert_sql = self._insert(self.insert_fields, 1)
@@ -105,7 +106,7 @@ class RecordPlan:
         if found is None:
             fields = [self.field(name) for name in names]
             found = (
-                f"SELECT {self._columns} FROM {_quoted(self.table)} "
+                f"SELECT {self._columns} FROM {quoted(self.table)} "
                 f"WHERE {self._where(fields, 1)} LIMIT 2"
             )
             self._kept[names] = found
@@ -113,8 +114,8 @@ class RecordPlan:
 
     def all_sql(self) -> str:
         """SELECT of every row, by key."""
-        keys = ", ".join(_quoted(field.column) for field in self.key)
-        return f"SELECT {self._columns} FROM {_quoted(self.table)} ORDER BY {keys}"
+        keys = ", ".join(quoted(field.column) for field in self.key)
+        return f"SELECT {self._columns} FROM {quoted(self.table)} ORDER BY {keys}"
 
     def update_sql(self, names: tuple[str, ...]) -> str:
         """UPDATE of these fields by key, answering with the row as it is then."""
@@ -122,11 +123,11 @@ class RecordPlan:
         if found is None:
             fields = [self.by_name[name] for name in names]
             sets = ", ".join(
-                f"{_quoted(field.column)} = {self._mark(number)}"
+                f"{quoted(field.column)} = {self._mark(number)}"
                 for number, field in enumerate(fields, 1)
             )
             found = (
-                f"UPDATE {_quoted(self.table)} SET {sets} "
+                f"UPDATE {quoted(self.table)} SET {sets} "
                 f"WHERE {self._where(self.key, len(fields) + 1)} RETURNING {self._columns}"
             )
             self._kept["update", names] = found
@@ -153,9 +154,9 @@ class RecordPlan:
             ]
             # With nothing to change, the row is set to itself: it is to be answered with.
             sets = ", ".join(
-                f"{_quoted(f.column)} = excluded.{_quoted(f.column)}" for f in changed or target
+                f"{quoted(f.column)} = excluded.{quoted(f.column)}" for f in changed or target
             )
-            columns = ", ".join(_quoted(field.column) for field in target)
+            columns = ", ".join(quoted(field.column) for field in target)
             found = (
                 f"{self.insert_sql} ON CONFLICT ({columns}) DO UPDATE SET {sets} "
                 f"RETURNING {self._columns}"
@@ -206,7 +207,7 @@ class RecordPlan:
 
     def insert_counted_sql(self) -> str:
         """INSERT of a row whose key the engine counts up, answering with the key."""
-        return f"{self.insert_sql} RETURNING {_quoted(self.key[0].column)}"
+        return f"{self.insert_sql} RETURNING {quoted(self.key[0].column)}"
 
     def field(self, name: str) -> Field:
         """
@@ -240,11 +241,11 @@ class RecordPlan:
         return field
 
     def _insert(self, fields: tuple[Field, ...], rows: int) -> str:
-        name = _quoted(self.table)
+        name = quoted(self.table)
         if not fields:
             # The only column is counted up.
             return f"INSERT INTO {name} DEFAULT VALUES"
-        columns = ", ".join(_quoted(field.column) for field in fields)
+        columns = ", ".join(quoted(field.column) for field in fields)
         width = len(fields)
         groups = ", ".join(
             "(" + ", ".join(self._mark(row * width + n + 1) for n in range(width)) + ")"
@@ -254,7 +255,7 @@ class RecordPlan:
 
     def _where(self, fields: Sequence[Field], first: int) -> str:
         return " AND ".join(
-            f"{_quoted(field.column)} = {self._mark(number)}"
+            f"{quoted(field.column)} = {self._mark(number)}"
             for number, field in enumerate(fields, first)
         )
 
@@ -286,7 +287,3 @@ def _mark(_: int) -> str:
 
 def _numbered_mark(number: int) -> str:
     return f"${number}"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'

@@ -17,8 +17,9 @@ from sqlalchemy.schema import CreateColumn
 from freehold.errors import invariant
 from freehold.migrate.draft import Draft
 from freehold.migrate.shape import ColumnShape, TableShape
-from freehold.migrate.sqltext import mentioned, quoted
+from freehold.migrate.sqltext import mentioned
 from freehold.schema import DIALECTS, create_indexes, create_table
+from freehold.schema.sqltext import quoted
 
 _SQLITE = DIALECTS["sqlite"]
 

@@ -15,7 +15,8 @@ import apsw
 
 from freehold.migrate.engine import refuse_text_in_double_quotes, rows
 from freehold.migrate.shape import Shape, is_own, shape_of
-from freehold.migrate.sqltext import mentioned, quoted
+from freehold.migrate.sqltext import mentioned
+from freehold.schema.sqltext import quoted
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from freehold.migrate.sqltext import quoted
+from freehold.schema.sqltext import quoted
 
 
 @contextmanager

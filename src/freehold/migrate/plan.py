@@ -22,7 +22,6 @@ from freehold.migrate.files import Migration
 from freehold.migrate.renames import rename_columns, rename_tables
 from freehold.migrate.run import scratch
 from freehold.migrate.shape import IndexShape, TableShape, shape_of_schema
-from freehold.migrate.sqltext import quoted
 from freehold.migrate.steps import (
     AddColumn,
     CreateIndex,
@@ -38,6 +37,7 @@ from freehold.migrate.steps import (
     Step,
 )
 from freehold.schema import Schema, create_table, create_trigger
+from freehold.schema.sqltext import quoted
 
 
 def plan(

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 from freehold.migrate.ddl import rename_table
 from freehold.migrate.shape import Shape
-from freehold.migrate.sqltext import quoted
 from freehold.migrate.steps import Refusal, RenameColumn, RenameTable, Step
 from freehold.schema import Schema
+from freehold.schema.sqltext import quoted
 
 
 def rename_tables(found: Shape, schema: Schema) -> tuple[list[Step], list[Refusal]]:

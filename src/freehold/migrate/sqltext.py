@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import apsw
 
+from freehold.schema.sqltext import quoted
+
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -66,11 +68,6 @@ def normalised(sql: str) -> str:
 def mentioned(sql: str) -> frozenset[str]:
     """Every name in a text, in lower case; keywords are among them."""
     return frozenset(t.normal for t in tokens(sql) if t.kind in ("word", "quoted"))
-
-
-def quoted(name: str) -> str:
-    """A name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def unquoted(text: str) -> str:

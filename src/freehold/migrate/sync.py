@@ -21,7 +21,6 @@ from freehold.migrate.history import entries
 from freehold.migrate.plan import plan
 from freehold.migrate.run import OnProgress
 from freehold.migrate.shape import table_names
-from freehold.migrate.sqltext import quoted
 from freehold.migrate.steps import (
     DropColumn,
     DropTable,
@@ -31,6 +30,7 @@ from freehold.migrate.steps import (
     RenameTable,
 )
 from freehold.schema import Schema
+from freehold.schema.sqltext import quoted
 
 
 @dataclass(frozen=True)

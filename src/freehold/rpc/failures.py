@@ -17,8 +17,8 @@ from typing import Any, Final, get_origin
 
 from freehold.errors import CallError, ContractError, Internal, call_errors, problem
 from freehold.ids import Ids
-from freehold.rpc.names import camel_case
 from freehold.rpc.shapes import FieldShape, shape_of
+from freehold.schema import wire_name
 from freehold.wire.codec import JSON
 
 LOG: Final = logging.getLogger("freehold.rpc")
@@ -134,7 +134,7 @@ def _read_fields(kind: type[CallError]) -> tuple[FieldShape, ...]:
     except (NameError, TypeError) as error:
         raise ContractError(f"{kind.__name__}: its annotations cannot be read: {error}.") from None
     return tuple(
-        FieldShape(name, camel_case(name), shape_of(hints[name], f"{kind.__name__}.{name}"), True)
+        FieldShape(name, wire_name(name), shape_of(hints[name], f"{kind.__name__}.{name}"), True)
         for name in dict.fromkeys(names)
         if get_origin(hints[name]) is not typing.ClassVar and hints[name] is not typing.ClassVar
     )

@@ -18,7 +18,6 @@ from msgspec import NODEFAULT, UNSET
 
 from freehold.db import Reader, Writer
 from freehold.errors import CallError, ContractError, call_errors
-from freehold.rpc.names import camel_case
 from freehold.rpc.shapes import (
     FieldShape,
     Shape,
@@ -28,6 +27,7 @@ from freehold.rpc.shapes import (
     role_of,
     shape_of,
 )
+from freehold.schema import wire_name
 
 MethodKind: TypeAlias = Literal["query", "mutation"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -175,7 +175,7 @@ def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Me
         entrypoint=entrypoint,
         # A name of its own is the wire's; Python keeps the attribute's.
         name=attribute,
-        wire=camel_case(name),
+        wire=wire_name(name),
         function=function,
         kind=kind,
         params=params,
@@ -261,7 +261,7 @@ def _param(where: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -
         raise ContractError(f"{place} = None, but its type has no None.", hint="Add `| None`.")
     return Param(
         name=name,
-        wire=camel_case(name),
+        wire=wire_name(name),
         shape=shape,
         required=value is NODEFAULT,
         default=NODEFAULT if value is UNSET else value,
@@ -313,9 +313,9 @@ def _aliases(where: str, params: tuple[Param, ...], said: Mapping[str, str]) -> 
                 f"{where}: the alias {old!r} stands for {new!r}, which is no parameter.",
                 hint=f"Its parameters are {', '.join(each.name for each in params) or 'none'}.",
             )
-        if old in wires or camel_case(old) in wires:
+        if old in wires or wire_name(old) in wires:
             raise ContractError(
                 f"{where}: the alias {old!r} is a parameter itself.", hint="Leave it out."
             )
-        found |= {old: wires[new], camel_case(old): wires[new]}
+        found |= {old: wires[new], wire_name(old): wires[new]}
     return found

@@ -1,5 +1,5 @@
 """
-Names in their two spellings, and the nearest one to a name that does not exist.
+The nearest name to one that does not exist, in either spelling.
 """
 
 from __future__ import annotations
@@ -7,24 +7,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
-def camel_case(name: str) -> str:
-    """
-    `get_user_by_id` as it is called on the wire: `getUserById`.
-
-    Letter for letter what msgspec's `rename="camel"` makes of a field, so that a parameter
-    and a field of the same name are called the same.
-    """
-    bare = name.lstrip("_")
-    head, *tail = bare.split("_")
-    return name[: len(name) - len(bare)] + head + "".join(part.title() for part in tail)
+from freehold.schema import wire_name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint: the name that was probably meant, or all there are."""
     names = list(known)
-    by_wire = {camel_case(each).lower(): each for each in reversed(names)}
-    close = difflib.get_close_matches(camel_case(name).lower(), list(by_wire), n=1)
+    by_wire = {wire_name(each).lower(): each for each in reversed(names)}
+    close = difflib.get_close_matches(wire_name(name).lower(), list(by_wire), n=1)
     meant = f"Did you mean {by_wire[close[0]]!r}? " if close else ""
     if not names:
         return "There are none."

@@ -16,9 +16,10 @@ import msgspec
 
 from freehold.errors import CallError, InvalidArgument
 from freehold.rpc.method import Method
-from freehold.rpc.names import camel_case, nearest
+from freehold.rpc.names import nearest
 from freehold.rpc.shapes import FieldShape, Shape, fields_of
 from freehold.scalars import INT_MAX
+from freehold.schema import wire_name
 
 _SHOWN_LENGTH_MAX: Final = 40
 _SECRET: Final = re.compile(r"token|secret|pass|credential|auth|key|code|state|hash|cookie", re.I)
@@ -82,7 +83,7 @@ def _object(
     value: dict[Any, Any], fields: Sequence[FieldShape], path: str, aliases: Mapping[str, str]
 ) -> dict[Any, Any]:
     by_wire = {each.wire: each for each in fields}
-    spellings = {camel_case(each.name): each.wire for each in fields} | {
+    spellings = {wire_name(each.name): each.wire for each in fields} | {
         each.name: each.wire for each in fields
     }
     found: dict[Any, Any] = {}
@@ -244,7 +245,7 @@ def _key(value: Any, wire: str, aliases: Mapping[str, str]) -> str:
     if not isinstance(value, dict) or wire in value:
         return wire
     for key in value:
-        if isinstance(key, str) and (camel_case(key) == wire or aliases.get(key) == wire):
+        if isinstance(key, str) and (wire_name(key) == wire or aliases.get(key) == wire):
             return key
     return wire
 

@@ -21,9 +21,8 @@ from msgspec import NODEFAULT, UNSET, UnsetType
 
 from freehold.db import Page
 from freehold.errors import ContractError
-from freehold.rpc.names import camel_case
 from freehold.scalars import Hashed, Int64, Sealed
-from freehold.schema import Input, Patch, Record, Stamp
+from freehold.schema import Input, Patch, Record, Stamp, wire_name
 
 ShapeKind: TypeAlias = Literal[
     "str", "int", "int64", "float", "bool", "bytes", "none", "any", "epoch_seconds",
@@ -265,7 +264,7 @@ def refuse_collisions(where: str, names: list[tuple[str, str]], *, kind: str) ->
     """
     owners: dict[str, int] = {}
     for place, (name, wire) in enumerate(names):
-        for spelling in dict.fromkeys((name, wire, camel_case(name))):
+        for spelling in dict.fromkeys((name, wire, wire_name(name))):
             other = owners.setdefault(spelling, place)
             if other != place:
                 raise ContractError(
