@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Index,
         Input,
         Maybe,
+        Owner,
         Patch,
         PrimaryKey,
         Record,
@@ -80,8 +81,9 @@ _ROOMS = {
     "freehold.scalars": ("Hashed", "Int64", "Sealed"),
     "freehold.schema": (
         "AUTO", "Check", "Column", "CreatedAt", "CreatedAtMs", "EpochMillis", "EpochSeconds",
-        "ForeignKey", "Index", "Input", "Maybe", "Patch", "PrimaryKey", "Record", "References",
-        "Schema", "Struct", "Trigger", "Unique", "UpdatedAt", "UpdatedAtMs", "Was", "given",
+        "ForeignKey", "Index", "Input", "Maybe", "Owner", "Patch", "PrimaryKey", "Record",
+        "References", "Schema", "Struct", "Trigger", "Unique", "UpdatedAt", "UpdatedAtMs", "Was",
+        "given",
     ),
     "msgspec": ("UNSET",),
 }  # fmt: skip
@@ -111,6 +113,7 @@ __all__ = [
     "InvalidArgument",
     "Maybe",
     "NotFound",
+    "Owner",
     "Page",
     "Patch",
     "PermissionDenied",

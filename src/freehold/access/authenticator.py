@@ -30,8 +30,8 @@ class KeysDatabase(Protocol):
     """Where the keys are."""
 
     @property
-    def seq(self) -> int:
-        """The last commit."""
+    def own_seq(self) -> int:
+        """The last commit made by this process."""
 
     def read(self, run: Callable[[Reader], T], /) -> T:
         """Run a query and wait for it."""
@@ -69,7 +69,7 @@ class KeyAuthenticator:
             Unauthenticated: There is no key where one is needed, or it does not live. Which
                 of the reasons it was is not told.
         """
-        if self._stale_after_seq is not None and self._database.seq > self._stale_after_seq:
+        if self._stale_after_seq is not None and self._database.own_seq > self._stale_after_seq:
             self._read()
         if raw_key is None:
             if trusted:
@@ -88,7 +88,11 @@ class KeyAuthenticator:
 
     def changing(self) -> None:
         """A key is about to change: read them all again after the next commit."""
-        self._stale_after_seq = self._database.seq
+        self._stale_after_seq = self._database.own_seq
+
+    def changed(self) -> None:
+        """A key was changed by another process, or may have been: read them all again."""
+        self._stale_after_seq = -1
 
     def _read(self) -> None:
         self._stale_after_seq = None

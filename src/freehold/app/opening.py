@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import apsw
 
 from freehold.access import ACCESS_SCHEMA, KeyAuthenticator
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
+from freehold.access.schema import ServiceKey
 from freehold.app.declaration import App, Database
+from freehold.app.places import Place, places
 from freehold.app.secrets import Secrets, find_secrets
-from freehold.app.upgrade import UpgradeMode, bring_up_to_date
+from freehold.app.upgrade import UpgradeMode, bring_postgres_up_to_date, bring_up_to_date
 from freehold.client import AsyncBinding
 from freehold.clock import Clock, SystemClock
 from freehold.db import IN_PROCESS, Caller
@@ -30,7 +32,13 @@ from freehold.rpc.dispatch import Dispatcher, Request
 from freehold.wire.codec import MSGPACK
 from freehold.wire.limits import Limits
 
+if TYPE_CHECKING:
+    from freehold.drivers.postgres import Address, BlockingConnection, PostgresDatabase
+
 Binding = TypeVar("Binding", bound=AsyncBinding)
+#: A database of any engine, as this room and those above it use it.
+AnyDatabase: TypeAlias = "SqliteDatabase | PostgresDatabase"
+KEYS_TABLE: Final[str] = ServiceKey.__table__.name
 
 #: Beside a database, unless said otherwise.
 DATA_FOLDER: Final = ".freehold"
@@ -43,7 +51,8 @@ class Options:
 
     Args:
         folder: Where its files are: databases, secrets, socket.
-        database: The file of the first database, when it is not `<folder>/<name>.db`.
+        database: The file of the first database, when it is not `<folder>/<name>.db`; or the
+            address of a PostgreSQL server that holds all of them.
         upgrade: What to do when a database is older than its schema.
         limits: What a caller may ask for.
         clock: Where time comes from.
@@ -74,7 +83,7 @@ class OpenApp:
     def __init__(
         self,
         app: App,
-        databases: dict[str, SqliteDatabase],
+        databases: dict[str, AnyDatabase],
         secrets: Secrets,
         options: Options,
     ) -> None:
@@ -85,6 +94,7 @@ class OpenApp:
         self.contract: Contract = contract_of(app.name, list(app.entrypoints.values()))
         first = next(iter(databases.values()))
         self.authenticator = KeyAuthenticator(first, pepper=secrets.pepper, clock=options.clock)
+        first.keys_changed = self.authenticator.changed
         admin = admin_entrypoint(
             database=first.name,
             pepper=secrets.pepper,
@@ -103,7 +113,7 @@ class OpenApp:
         )
 
     @property
-    def first(self) -> SqliteDatabase:
+    def first(self) -> AnyDatabase:
         """The database that holds the keys."""
         return next(iter(self.databases.values()))
 
@@ -151,27 +161,15 @@ class OpenApp:
         for database in self.databases.values():
             database.announce(socket=socket, address=address)
 
+    async def finish(self) -> None:
+        """On the event loop, before it ends: answer what waits on it."""
+        for database in self.databases.values():
+            await database.finish()
+
     def close(self) -> None:
         """Finish what waits and give every file back."""
         for database in self.databases.values():
             database.close()
-
-
-def database_path(declared: Database, options: Options, *, is_first: bool) -> Path:
-    """
-    Where a database's file is.
-
-    Raises:
-        StartError: The address is of an engine that this build does not have.
-    """
-    if is_first and options.database is not None:
-        if "://" in options.database:
-            raise StartError(
-                f"{options.database.split('://')[0]}:// is no engine of this build.",
-                hint="Give the path of a file.",
-            )
-        return Path(options.database)
-    return options.folder / f"{declared.name}.db"
 
 
 def private_folder(folder: Path) -> Path:
@@ -205,22 +203,23 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
     private_folder(options.folder)
     if ADMIN_NAME in app.entrypoints:
         raise StartError(f"the entrypoint {ADMIN_NAME!r} is the data layer's own.")
-    paths = {
-        name: database_path(declared, options, is_first=number == 0)
-        for number, (name, declared) in enumerate(app.databases.items())
-    }
-    first = next(iter(paths.values()))
+    found = places(app, options.folder, options.database)
+    first = next(iter(found.values()))
     secrets = find_secrets(
         app,
-        first.parent if options.database else options.folder,
-        may_create=not any(path.exists() for path in paths.values()),
+        first.parent if options.database and isinstance(first, Path) else options.folder,
+        may_create=not any(_is_there(place) for place in found.values()),
         clock=options.clock,
         ids=options.ids,
     )
-    opened: dict[str, SqliteDatabase] = {}
+    opened: dict[str, AnyDatabase] = {}
     try:
         for name, declared in app.databases.items():
-            opened[name] = _open(declared, paths[name], secrets, options, is_first=not opened)
+            place, is_first = found[name], not opened
+            if isinstance(place, Path):
+                opened[name] = _open_file(declared, place, secrets, options, is_first=is_first)
+            else:
+                opened[name] = _open_server(declared, place, secrets, options, is_first=is_first)
         return OpenApp(app, opened, secrets, options)
     except BaseException:
         for database in opened.values():
@@ -228,7 +227,16 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
         raise
 
 
-def _open(
+def _is_there(place: Place) -> bool:
+    """Whether the database was opened before: then its secrets are somewhere."""
+    if isinstance(place, Path):
+        return place.exists()
+    from freehold.drivers.postgres import is_known
+
+    return is_known(place)
+
+
+def _open_file(
     declared: Database, path: Path, secrets: Secrets, options: Options, *, is_first: bool
 ) -> SqliteDatabase:
     database = SqliteDatabase(
@@ -255,6 +263,37 @@ def _open(
 
     database.open(prepare)
     invariant(database.path is not None, "an application's database is a file")
+    return database
+
+
+def _open_server(
+    declared: Database, address: Address, secrets: Secrets, options: Options, *, is_first: bool
+) -> PostgresDatabase:
+    from freehold.drivers.postgres import PostgresDatabase, create_once, watch_keys
+
+    database = PostgresDatabase(
+        address,
+        declared.schema,
+        name=declared.name,
+        clock=options.clock,
+        ids=options.ids,
+        ring=secrets.ring,
+        limits=options.limits,
+    )
+
+    def prepare(connection: BlockingConnection) -> None:
+        bring_postgres_up_to_date(
+            connection,
+            declared,
+            mode=options.upgrade,
+            clock=options.clock,
+            on_progress=options.on_progress,
+        )
+        if is_first:
+            create_once(connection, KEYS_TABLE, ACCESS_SCHEMA.ddl("postgresql"))
+            watch_keys(connection, KEYS_TABLE)
+
+    database.open(prepare)
     return database
 
 

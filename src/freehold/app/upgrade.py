@@ -19,6 +19,11 @@ from freehold.errors import MigrationNeeded
 from freehold.migrate.apply import adopt, apply, require_current
 from freehold.migrate.files import Migration, load
 from freehold.migrate.history import entries, matches
+from freehold.migrate.postgres import apply as postgres_apply
+from freehold.migrate.postgres import shape as postgres_shape
+from freehold.migrate.postgres import sync as postgres_sync
+from freehold.migrate.postgres.connection import SqlConnection
+from freehold.migrate.postgres.transaction import transact
 from freehold.migrate.run import Progress
 from freehold.migrate.shape import shape_of, shape_of_schema, table_names
 from freehold.migrate.snapshot import snapshot_path
@@ -52,10 +57,7 @@ def bring_up_to_date(
     """
 
     def tell(progress: Progress) -> None:
-        if progress.phase == "snapshot":
-            on_progress(f"keeping a copy from before in {progress.migration}")
-        elif progress.phase == "statement" and progress.number == 1:
-            on_progress(f"applying {progress.migration}, {progress.count} statements")
+        _say(progress, on_progress)
 
     is_new = not table_names(connection)
     migrations = load(declared.migrations) if declared.migrations is not None else []
@@ -89,6 +91,64 @@ def bring_up_to_date(
             f"{path} is older than the schema of {declared.name!r}.",
             hint="Write a migration with `freehold migrate plan`, then `freehold migrate apply`.",
         )
+
+
+def bring_postgres_up_to_date(
+    connection: SqlConnection,
+    declared: Database,
+    *,
+    mode: UpgradeMode,
+    clock: Clock,
+    on_progress: Callable[[str], None],
+) -> None:
+    """
+    The same on PostgreSQL; several processes may call it at once, and take turns.
+
+    The schema of the search path is made when it is missing. Freehold's own tables are left
+    to the driver, but for the history of migrations.
+
+    Args:
+        connection: A connection of one's own, outside of a transaction.
+
+    Raises:
+        DatabaseTooNew, MigrationNeeded, MigrationFailed: As `bring_up_to_date`.
+    """
+    migrations = load(declared.migrations, "postgresql") if declared.migrations else []
+
+    def tell(progress: Progress) -> None:
+        _say(progress, on_progress)
+
+    def work() -> None:
+        is_new = not postgres_shape.table_names(connection)
+        if not migrations and is_new:
+            postgres_sync.build(connection, declared.schema)
+        elif not migrations:
+            postgres_apply.require_shape(connection, declared.schema)
+        elif mode == "adopt":
+            postgres_apply.adopt(connection, migrations, clock=clock)
+        elif mode == "refuse" and not is_new:
+            postgres_apply.require_current(connection, migrations, expected=declared.schema)
+        else:
+            postgres_apply.apply_waiting(
+                connection, migrations, clock=clock, expected=declared.schema, on_progress=tell
+            )
+
+    transact(connection, work, on_progress=tell)
+
+
+def _say(progress: Progress, on_progress: Callable[[str], None]) -> None:
+    """A line for the person who waits."""
+    match progress:
+        case Progress("snapshot", name):
+            on_progress(f"keeping a copy from before in {name}")
+        case Progress("statement", name, 1, count):
+            on_progress(f"applying {name}, {count} statements")
+        case Progress("rows", table, count):
+            on_progress(f"rewriting {table}, {count} rows")
+        case Progress("wait", _, waited_s) if waited_s in (1, 5) or waited_s % 30 == 0:
+            on_progress("another process is migrating this database; waiting for it")
+        case Progress("locked", why, tried, count):
+            on_progress(f"{why}; trying again ({tried} of {count})")
 
 
 def _is_without_history(connection: apsw.Connection, migrations: Sequence[Migration]) -> bool:

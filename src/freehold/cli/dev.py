@@ -128,7 +128,7 @@ def _welcome(app: App, running: OpenApp, addresses: Addresses, key: str) -> None
     rows = [
         ("listens on", str(addresses.http)),
         ("and on", str(addresses.unix)),
-        ("data", str(running.first.path)),
+        ("data", running.first.place),
         ("key", key),
         ("in Python", f"{entrypoint}.connect(), with {variable} and {variable}_KEY set to these"),
     ]

@@ -27,7 +27,12 @@ FolderOption = Annotated[
     Path, typer.Option("--data-dir", help="Where databases, secrets and the socket are.")
 ]
 DatabaseOption = Annotated[
-    str | None, typer.Option("--database", envvar="FREEHOLD_DATABASE", help="The database's file.")
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="FREEHOLD_DATABASE",
+        help="The database's file, or postgresql://user@host/name.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 DEFAULT_FOLDER: Final = Path(".freehold")

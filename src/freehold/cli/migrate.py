@@ -167,17 +167,17 @@ def _folder(declared: Database) -> Path:
 
 
 def _states(app: App, folder: Path, database: str | None) -> list[dict[str, Any]]:
-    from freehold.app.opening import Options, database_path
+    from freehold.app.places import places
     from freehold.migrate.files import load
     from freehold.migrate.history import reading
     from freehold.migrate.history import status as history
 
-    options = Options(folder=folder.resolve(), database=database)
+    found = places(app, folder.resolve(), database)
     rows: list[dict[str, Any]] = []
-    for number, declared in enumerate(app.databases.values()):
+    for declared in app.databases.values():
         migrations = load(declared.migrations) if declared.migrations is not None else []
-        path = database_path(declared, options, is_first=number == 0)
-        if not path.exists():
+        path = found[declared.name]
+        if not isinstance(path, Path) or not path.exists():
             rows += [_row(declared.name, m.name, "waiting", None) for m in migrations]
             continue
         with reading(path) as connection:

@@ -143,16 +143,18 @@ def options_for(folder: Path, database: str | None) -> Any:
 
 def owner_socket(app: App, folder: Path, database: str | None) -> str | None:
     """
-    Where the database's owner listens; None when nobody owns it.
+    Where the database's owner listens; None when nobody owns it, or on a server.
 
     Raises:
         StartError: Somebody owns it and does not listen.
     """
-    from freehold.app.opening import database_path
+    from freehold.app.places import places
     from freehold.drivers.sqlite import owner_of
 
-    declared = next(iter(app.databases.values()))
-    path = database_path(declared, options_for(folder, database), is_first=True)
+    path = next(iter(places(app, folder.resolve(), database).values()))
+    if not isinstance(path, Path):
+        # Several processes may serve a server's database; the command is one of them.
+        return None
     owner = owner_of(path)
     if owner is None:
         return None

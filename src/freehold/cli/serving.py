@@ -140,7 +140,10 @@ async def _serve(
         running.announce(socket=addresses.unix, address=addresses.http)
         opened(running, addresses)
 
-    await serve_until_signal(server, started=started)
+    try:
+        await serve_until_signal(server, started=started)
+    finally:
+        await running.finish()
 
 
 def make_server(running: OpenApp, how: Serving) -> Server:
@@ -164,7 +167,7 @@ def make_server(running: OpenApp, how: Serving) -> Server:
             contract.to_json(),
             contract.hash,
             openapi_json=openapi(msgspec.json.decode(contract.to_json())),
-            gauges=[gauge(name, words) for name, words in _GAUGES.items()],
+            gauges=[gauge(name, words) for name, words in _GAUGES.items() if name in first.gauges],
         ),
         listen=Listen(
             host=how.host,

@@ -42,6 +42,7 @@ def table_differences(found: TableShape, wanted: TableShape) -> list[str]:
     return [
         *_column_differences(found.columns, wanted.columns),
         *_constraint_differences(found, wanted),
+        *_name_differences(found, wanted),
         *_kind_differences(found, wanted),
     ]
 
@@ -100,6 +101,16 @@ def _constraint_differences(found: TableShape, wanted: TableShape) -> list[str]:
     return [
         *(f"the {text} is missing" for text in missing),
         *(f"the {text} is not in the schema" for text in spare),
+    ]
+
+
+def _name_differences(found: TableShape, wanted: TableShape) -> list[str]:
+    """What is there under another name; what is not there was said already."""
+    there = dict(found.names)
+    return [
+        f"the {what} is called {there[what]} and should be called {name}"
+        for what, name in sorted(wanted.names)
+        if what in there and there[what] != name
     ]
 
 

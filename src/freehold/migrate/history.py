@@ -84,7 +84,12 @@ def version(connection: apsw.Connection) -> int:
 
 def status(connection: apsw.Connection, migrations: Sequence[Migration]) -> list[Status]:
     """Every migration that the database or the application knows; never refuses."""
-    applied = {entry.number: entry for entry in entries(connection)}
+    return statuses(entries(connection), migrations)
+
+
+def statuses(had: Sequence[Entry], migrations: Sequence[Migration]) -> list[Status]:
+    """What a database has had beside what an application knows."""
+    applied = {entry.number: entry for entry in had}
     known = {migration.number: migration for migration in migrations}
     found = []
     for place in sorted({*applied, *known}):
@@ -111,14 +116,7 @@ def pending(connection: apsw.Connection, migrations: Sequence[Migration]) -> lis
         MigrationFailed: Its history is none of these migrations'.
     """
     applied = entries(connection)
-    known = migrations[-1].number if migrations else 0
-    if applied and applied[-1].number > known:
-        raise DatabaseTooNew(
-            f"The database is at migration {applied[-1].name}, and this application knows "
-            f"{f'{known:04} at most' if known else 'none'}.",
-            hint="Start the version of the application that wrote it, or restore the snapshot "
-            "from before.",
-        )
+    refuse_newer(applied, migrations)
     _verify(connection, applied, migrations)
     if not applied and migrations and table_names(connection):
         raise _without_history(connection, migrations)
@@ -150,6 +148,33 @@ def _verify(
             hint="It was written by something else; give the application a database of its own, "
             "or take this one over with `freehold migrate adopt`.",
         )
+    refuse_edited(applied, migrations)
+
+
+def refuse_newer(applied: Sequence[Entry], migrations: Sequence[Migration]) -> None:
+    """
+    Refuse a database that a newer application has changed.
+
+    Raises:
+        DatabaseTooNew: It has had more migrations than there are.
+    """
+    known = migrations[-1].number if migrations else 0
+    if applied and applied[-1].number > known:
+        raise DatabaseTooNew(
+            f"The database is at migration {applied[-1].name}, and this application knows "
+            f"{f'{known:04} at most' if known else 'none'}.",
+            hint="Start the version of the application that wrote it, or restore the snapshot "
+            "from before.",
+        )
+
+
+def refuse_edited(applied: Sequence[Entry], migrations: Sequence[Migration]) -> None:
+    """
+    Refuse files that are not what was applied.
+
+    Raises:
+        MigrationFailed: One reads otherwise.
+    """
     for entry, migration in zip(applied, migrations, strict=False):
         if not _same(entry, migration):
             raise MigrationFailed(

@@ -62,7 +62,11 @@ class IndexShape:
 
 @dataclass(frozen=True)
 class TableShape:
-    """A table; `checks` holds name and condition, `clauses` what no pragma shows."""
+    """
+    A table; `checks` holds name and condition, `clauses` what no pragma shows.
+
+    `names` says what key, unique and references are called, where the engine tells of it.
+    """
 
     columns: Mapping[str, ColumnShape]
     is_strict: bool
@@ -72,14 +76,16 @@ class TableShape:
     checks: frozenset[tuple[str, str]]
     clauses: frozenset[str]
     indexes: Mapping[str, IndexShape]
+    names: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
 class TriggerShape:
-    """A trigger and its table, in lower case as its text."""
+    """A trigger, its table and its text; `body` is its function's, where it has one."""
 
     table: str
     sql: str
+    body: str = ""
 
 
 @dataclass(frozen=True)

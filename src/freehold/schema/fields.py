@@ -14,11 +14,20 @@ from msgspec import NODEFAULT, UNSET
 from freehold.errors import FreeholdError, SchemaError
 from freehold.scalars import dec_hook
 from freehold.schema.kinds import Hint, Kind, read_hint
-from freehold.schema.marks import Column, Index, PrimaryKey, References, Stamp, Unique, Was
+from freehold.schema.marks import (
+    Column,
+    Index,
+    Owner,
+    PrimaryKey,
+    References,
+    Stamp,
+    Unique,
+    Was,
+)
 from freehold.schema.structs import FieldSpec
 
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_MARKS: Final = (Column, Index, PrimaryKey, References, Unique, Was)
+_MARKS: Final = (Column, Index, Owner, PrimaryKey, References, Unique, Was)
 #: What a record's class has of its own; a column may still be called so, see `Column`.
 _RESERVED: Final = ("c",)
 _KEY_KINDS: Final = frozenset(
@@ -92,7 +101,26 @@ def fields_of(record: str, hints: dict[str, Any], namespace: dict[str, Any]) -> 
                 f"{record}.{field.name}: the column {field.column!r} is already {record}.{other}.",
                 hint="Two columns may not differ by case alone; name one with Column(…).",
             )
+    _check_owner(record, [field for field in fields if field.mark(Owner)])
     return tuple(fields)
+
+
+def _check_owner(record: str, owners: list[Field]) -> None:
+    """
+    Refuse an owner that could be nobody, or two of them.
+
+    Raises:
+        SchemaError: There is such a one.
+    """
+    if len(owners) > 1:
+        raise SchemaError(f"{record}: Owner() stands on {len(owners)} fields.",
+                          hint="A row has one owner; say who else may see it in a table.")  # fmt: skip
+    for owner in owners:
+        if not owner.can_be_key:
+            raise SchemaError(
+                f"{record}.{owner.name}: an owner is never None, nor sealed, a float or JSON.",
+                hint="Use the type of the owner's key, without `| None`.",
+            )
 
 
 def _refuse_untyped(record: str, own: dict[str, Any], namespace: dict[str, Any]) -> None:
@@ -150,8 +178,8 @@ def _check_marks(where: str, hint: Hint) -> None:
         if not isinstance(mark, _MARKS):
             raise SchemaError(
                 f"{where}: {mark!r} means nothing in a record.",
-                hint="Marks are PrimaryKey(), References(…), Index(), Unique(), Column(…), Was(…)."
-                + (" Write it with parentheses." if isinstance(mark, type) else ""),
+                hint="Marks are PrimaryKey(), References(…), Owner(), Index(), Unique(), Column(…), "
+                "Was(…)." + (" Write it with parentheses." if isinstance(mark, type) else ""),
             )
         if type(mark) in seen:
             raise SchemaError(f"{where}: {type(mark).__name__} stands on it twice.",

@@ -112,6 +112,15 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """
+    The column says whose row it is: `user_id: Annotated[str, Owner(), References("users.id")]`.
+
+    `db.owned_by(user_id)` then works on that user's rows alone; see `freehold.db.owned`.
+    """
+
+
+@dataclass(frozen=True)
 class Column:
     """The column's name in the table when it is not the field's."""
 

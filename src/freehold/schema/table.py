@@ -16,7 +16,7 @@ from msgspec import NODEFAULT
 from freehold.errors import SchemaError
 from freehold.schema.constraints import add_constraints, add_indexes, refuse_twice
 from freehold.schema.fields import Field
-from freehold.schema.marks import PrimaryKey, Was
+from freehold.schema.marks import Owner, PrimaryKey, Was
 from freehold.schema.parts import TableParts
 from freehold.schema.sqltext import expression, literal
 from freehold.schema.stored import Stored
@@ -124,7 +124,11 @@ def _column(record: str, field: Field, key: tuple[str, ...]) -> sa.Column[Any]:
         nullable=field.is_nullable,
         autoincrement=counts,
         server_default=_server_default(field),
-        info={"was": was.name if was else None, "field": field.name},
+        info={
+            "was": was.name if was else None,
+            "field": field.name,
+            "owner": field.mark(Owner) is not None,
+        },
     )
 
 

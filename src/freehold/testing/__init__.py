@@ -8,6 +8,22 @@ The testing room: a real engine for each test, with time and ids that a test con
             assert get_user_by_id(db, "u1").name == "Ada"
 """
 
-from freehold.testing.databases import TestDatabase, file_database, memory_database
+from freehold.testing.databases import (
+    ENGINES,
+    TestDatabase,
+    engine_database,
+    file_database,
+    memory_database,
+    postgres_database,
+    shared_cluster,
+)
 
-__all__ = ["TestDatabase", "file_database", "memory_database"]
+__all__ = [
+    "ENGINES",
+    "TestDatabase",
+    "engine_database",
+    "file_database",
+    "memory_database",
+    "postgres_database",
+    "shared_cluster",
+]

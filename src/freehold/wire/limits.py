@@ -79,6 +79,8 @@ class Limits:
     statement_time_ms_max: int = 5000
     #: A mutation whose statements run longer is ended; everybody else waits behind it.
     mutation_time_ms_max: int = 10_000
+    #: Connections that a process holds to PostgreSQL for its queries; each is a server process.
+    reader_connections_max: int = 8
     #: A read on the event loop's thread beyond this is run again on a reader's thread.
     inline_budget_ms: int = 2
     #: The longest that a caller may ask to be waited for.

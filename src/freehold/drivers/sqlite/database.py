@@ -22,12 +22,14 @@ from freehold.clock import Clock, SystemClock
 from freehold.crypto import KeyRing
 from freehold.db import IN_PROCESS, Caller, Context, Reader, Writer
 from freehold.db.ports import Call
+from freehold.drivers.inprocess import InProcessCall
+from freehold.drivers.looking import Rows
+from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite import pragmas
-from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit, Pending
+from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit
 from freehold.drivers.sqlite.connection import Place, open_connection, settle
 from freehold.drivers.sqlite.files import give_free, keep_off
-from freehold.drivers.sqlite.inprocess import InProcessCall
-from freehold.drivers.sqlite.inspect import Rows, inspect_sql
+from freehold.drivers.sqlite.inspect import inspect_sql
 from freehold.drivers.sqlite.links import OverBudget
 from freehold.drivers.sqlite.log import CHECKPOINT_PAGES, WriteAheadLog
 from freehold.drivers.sqlite.memory import make_folder, remove_folder
@@ -126,6 +128,8 @@ class SqliteDatabase:
         self._suspects: set[str] = set()
         # Without threads there is nobody to hand a long query to.
         self._budget_ns = self._limits.statement_time_ms_max * _NS_PER_MS
+        #: Told by other drivers; here nobody else changes keys.
+        self.keys_changed: Callable[[], None] = _nobody
         #: Called on the writer's thread when it has stopped for good.
         self.broken: Callable[[BaseException], None] = _ignore
 
@@ -246,6 +250,9 @@ class SqliteDatabase:
         if self._folder is not None:
             remove_folder(self._folder)
             self._folder = None
+
+    async def finish(self) -> None:
+        """Nothing of this driver lives on the event loop; `close` does it all."""
 
     def announce(self, *, socket: str | None, address: str | None) -> None:
         """Write into the lock file where this owner listens."""
@@ -428,6 +435,16 @@ class SqliteDatabase:
         return self.commits.seq
 
     @property
+    def own_seq(self) -> int:
+        """The last durable mutation made here: all of them are."""
+        return self.commits.seq
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return str(self.path) if self.path is not None else "memory"
+
+    @property
     def state(self) -> Literal["ok", "stopped"]:
         """Whether the writer works."""
         return "ok" if self.commits.broken is None else "stopped"
@@ -519,6 +536,10 @@ def _tell_all(batch: Sequence[Pending]) -> None:
 
 def _here(run: Callable[[], None]) -> None:
     run()
+
+
+def _nobody() -> None:
+    """Nobody asked to be told."""
 
 
 def _ignore(_: BaseException) -> None:

@@ -8,12 +8,12 @@ reading. What it shows is what is stored: sealed columns as ciphertext.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import apsw
 
 from freehold.clock import Clock
+from freehold.drivers.looking import Rows
 from freehold.drivers.sqlite import pragmas
 from freehold.drivers.sqlite.connection import Place, open_connection
 from freehold.errors import DeadlineExceeded, InvalidArgument
@@ -27,16 +27,6 @@ _VALUE_BYTES_MAX: Final = 1024 * 1024
 #: Characters in all rows together; then the answer is cut.
 _SHOWN_MAX: Final = 4 * 1024 * 1024
 _STEPS_BETWEEN_LOOKS: Final = 5_000
-
-
-@dataclass
-class Rows:
-    """What came back."""
-
-    columns: list[str] = field(default_factory=list)
-    rows: list[list[Any]] = field(default_factory=list)
-    #: There was more than asked for, or than is shown at once.
-    is_cut: bool = False
 
 
 def inspect_sql(place: Place, sql: str, *, rows_max: int, clock: Clock, stop_at_ns: int) -> Rows:

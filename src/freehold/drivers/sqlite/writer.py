@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from freehold.drivers.sqlite.batch import GroupCommit, Pending
+from freehold.drivers.pending import Pending
+from freehold.drivers.sqlite.batch import GroupCommit
 from freehold.drivers.sqlite.log import WriteAheadLog
 from freehold.drivers.sqlite.outcomes import stopped
 

@@ -1,0 +1,418 @@
+"""
+Group commit over all processes: many mutations, one transaction, one order.
+
+Only one process writes at a time. Its transaction takes a lock before its first look at the
+data (LOCK TABLE needs no snapshot), so each batch sees all batches before it, and the order
+of commit, the order of `seq` and the order in which the functions ran are the same one,
+as on SQLite. The transaction is SERIALIZABLE for the sake of programs that write beside us;
+what that costs them or us (40001, 40P01) is run again whole, a bounded number of times.
+
+How one caller's mistake stays only theirs, without a savepoint for each:
+
+- *bold*: no savepoint. A function that raises before it wrote anything has nothing to undo.
+- A refused statement, or an exception after a write, spoils the transaction. It is rolled
+  back, nobody has been answered, and the batch is run again with that mutation *careful*: a
+  savepoint around it, and one before each of its statements. Its method is remembered for
+  a minute, so it is careful from the start. (Every savepoint that writes is a subtransaction,
+  and past 64 of them the server slows down for everybody: reliability 4.20.)
+
+When the connection is lost before COMMIT was sent, nothing happened. When it is lost in COMMIT,
+the server is asked later by the transaction's number (`InDoubt`).
+
+`step` is plain code: it waits through what it is given, over the bridge or in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from freehold.clock import Clock
+from freehold.db import IN_PROCESS, Context, Writer
+from freehold.drivers.inprocess import InProcessCall
+from freehold.drivers.pending import Pending
+from freehold.drivers.postgres.links import Wait, WriteLink, shut
+from freehold.drivers.postgres.refusals import (
+    AGAIN,
+    Again,
+    Lost,
+    Spoiled,
+    Stopped,
+    TimeUp,
+    refused,
+    unknown,
+)
+from freehold.drivers.postgres.session import LOST, Session
+from freehold.errors import DeadlineExceeded, SeqNotReached
+from freehold.wire.limits import Limits
+
+#: Mutations of one transaction; all of them wait for the last, and so do other processes.
+BATCH_MAX: Final = 64
+#: Savepoints of one transaction (reliability 4.20); the mutation that passes it is its last.
+SAVEPOINTS_MAX: Final = 32
+#: How often a transaction is run again because of others, and how long it waits between.
+_AGAIN_MAX: Final = 5
+_AGAIN_WAIT_S: Final = 0.01
+#: After so many spoiled attempts at one batch, all of it is careful.
+_SPOILED_MAX: Final = 3
+#: How long a method that spoiled a batch is careful from the start.
+_CAREFUL_NS: Final = 60 * 1_000_000_000
+_MS: Final = 1_000_000
+
+#: A place where a test may stop the process; None in production.
+CrashPoint = Callable[[str], None] | None
+
+
+class InDoubt(BaseException):
+    """The connection was lost in COMMIT; `number` is the transaction's, to ask for it."""
+
+    def __init__(self, number: str, batch: Sequence[Pending], seq: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.batch = batch
+        self.seq = seq
+
+
+class _Guilty(Exception):
+    """A mutation that spoiled the transaction for all."""
+
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
+
+
+class Known:
+    """The commits that this process knows of."""
+
+    def __init__(self, seq: int) -> None:
+        #: The last one, whoever made it. It may be more by now.
+        self.seq = seq
+        #: The last one made here.
+        self.own_seq = 0
+
+    def hear(self, seq: int) -> None:
+        """There is this commit."""
+        self.seq = max(self.seq, seq)
+
+
+class Batches:
+    """
+    Runs batches of mutations on a session that it is given.
+
+    Args:
+        context: What handles share.
+        known: Told of every commit.
+        clock: For deadlines.
+        limits: How long a mutation may take.
+        jitter: A number from 0 to 1, for waits.
+        crash: Called at every named point; None in production.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        known: Known,
+        *,
+        clock: Clock,
+        limits: Limits,
+        jitter: Callable[[], float],
+        crash: CrashPoint = None,
+    ) -> None:
+        #: What handles share.
+        self.context = context
+        self._records: Mapping[str, Any] = context.records
+        self._known = known
+        self._monotonic_ns = clock.monotonic_ns
+        self._mutation_ms = limits.mutation_time_ms_max
+        self._jitter = jitter
+        self._crash = crash
+        self._careful_until: dict[str, int] = {}
+        longest_ms = self._mutation_ms
+        self._begin = (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; "
+            f"SET LOCAL lock_timeout = {2 * longest_ms}; "
+            f"SET LOCAL statement_timeout = {2 * longest_ms}; "
+            f"SET LOCAL idle_in_transaction_session_timeout = {2 * longest_ms}; "
+            'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
+            f"SET LOCAL statement_timeout = {longest_ms}"
+        )
+        self.batches = 0
+        #: How often a batch was run again.
+        self.restarts = 0
+
+    def step(self, session: Session, batch: Sequence[Pending], wait: Wait) -> None:
+        """
+        Run a batch, or the first part of it; what was run is settled.
+
+        Raises:
+            Lost: The connection is gone and nothing was committed; nothing is settled.
+            InDoubt: It was lost in COMMIT.
+        """
+        attempt = _Attempt(self, session, wait)
+        careful = {id(each) for each in batch if self._was_guilty(each.call.method)}
+        spoiled = again = 0
+        while True:
+            todo = [pending for pending in batch if not pending.is_settled]
+            if not todo:
+                return
+            try:
+                attempt.run(todo, careful)
+                self.batches += 1
+                return
+            except _Guilty as guilty:
+                spoiled += 1
+                careful.add(id(guilty.pending))
+                self._remember(guilty.pending.call.method)
+                if spoiled >= _SPOILED_MAX:
+                    careful.update(id(each) for each in todo)
+            except Again as error:
+                again += 1
+                if isinstance(error.cause, asyncpg.exceptions.InvalidCachedStatementError):
+                    session.forget()
+                if again > _AGAIN_MAX:
+                    _settle_all(todo, refused(error.cause))
+                    return
+                wait(asyncio.sleep(_AGAIN_WAIT_S * 2**again * self._jitter()))
+            except asyncpg.PostgresError as error:
+                _settle_all(todo, refused(error))
+                return
+            self.restarts += 1
+
+    @contextmanager
+    def by_hand(self, session: Session, wait: Wait) -> Iterator[WriteLink]:
+        """
+        The link of one mutation whose function is a `with` block; committed at its end.
+
+        Raises:
+            OutcomeUnknown: The connection was lost in COMMIT.
+        """
+        attempt = _Attempt(self, session, wait)
+        with attempt.block() as link:
+            yield link
+
+    def _was_guilty(self, method: str) -> bool:
+        until_ns = self._careful_until.get(method)
+        if until_ns is None:
+            return False
+        if self._monotonic_ns() < until_ns:
+            return True
+        del self._careful_until[method]
+        return False
+
+    def _remember(self, method: str) -> None:
+        self._careful_until[method] = self._monotonic_ns() + _CAREFUL_NS
+
+
+class _Attempt:
+    """One try at a batch: from BEGIN to COMMIT, or to ROLLBACK."""
+
+    def __init__(self, batches: Batches, session: Session, wait: Wait) -> None:
+        self._of = batches
+        self._session = session
+        self._wait = wait
+        self._seq = 0
+        self._number = ""
+        self._savepoints = 0
+        #: A lone mutation wrote something and then failed.
+        self._is_tainted = False
+
+    def run(self, todo: Sequence[Pending], careful: set[int]) -> None:
+        """Run them; settles those that were run. Whatever is raised, nothing was committed."""
+        self._savepoints = 0
+        self._is_tainted = False
+        try:
+            self._open()
+            ran = self._run_all(todo, careful)
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, AGAIN):
+                raise Again(error) from None
+            if isinstance(error, LOST):
+                raise Lost(error) from None
+            raise
+        done = [pending for pending in ran if pending.error is None]
+        if not done or self._is_tainted:
+            self._roll_back()
+        else:
+            self._commit(ran)
+        self._settle(ran)
+
+    @contextmanager
+    def block(self) -> Iterator[WriteLink]:
+        """One careful mutation, function and all, without being run again."""
+        try:
+            self._open()
+            link = WriteLink(
+                self._session, self._wait, self._of._records,
+                monotonic_ns=self._of._monotonic_ns,
+                stop_at_ns=self._of._monotonic_ns() + self._of._mutation_ms * _MS,
+                is_careful=True,
+            )  # fmt: skip
+            yield link
+            self._seq += 1
+        except BaseException:
+            self._roll_back()
+            raise
+        alone = Pending(_BLOCK, now_ns=0, seed=b"")
+        try:
+            self._commit([alone])
+        except InDoubt:
+            raise unknown() from None
+        if alone.error is not None:
+            raise alone.error
+
+    def _open(self) -> None:
+        self._wait(self._session.run(self._of._begin))
+        rows = self._wait(self._session.fetch(_WHERE, ()))
+        self._seq, self._number = rows[0]
+
+    def _run_all(self, todo: Sequence[Pending], careful: set[int]) -> list[Pending]:
+        ran: list[Pending] = []
+        for pending in todo:
+            is_careful = id(pending) in careful
+            if is_careful and ran and self._savepoints >= SAVEPOINTS_MAX:
+                break
+            self._one(pending, is_careful=is_careful, is_alone=len(todo) == 1)
+            ran.append(pending)
+        return ran
+
+    def _one(self, pending: Pending, *, is_careful: bool, is_alone: bool) -> None:
+        pending.error = pending.value = None
+        call = pending.call
+        now_ns = self._of._monotonic_ns()
+        if now_ns >= call.deadline_ns:
+            pending.error = DeadlineExceeded(
+                "the call's time ran out while it waited; nothing was done."
+            )
+            return
+        if call.min_seq > self._seq:
+            pending.error = not_reached(call.min_seq, self._seq)
+            return
+        if is_careful:
+            self._wait(self._session.run("SAVEPOINT fh_mutation"))
+            self._savepoints += 1
+        link = WriteLink(
+            self._session, self._wait, self._of._records,
+            monotonic_ns=self._of._monotonic_ns,
+            stop_at_ns=now_ns + self._of._mutation_ms * _MS,
+            is_careful=is_careful,
+        )  # fmt: skip
+        failure: BaseException | None = None
+        try:
+            writer = Writer(link, self._of.context, call.caller, pending.now_ns, pending.seed)
+            pending.value = call.run(writer)
+        except BaseException as error:
+            failure = error
+        stop = link.stopped or (failure if isinstance(failure, Stopped) else None)
+        shut(link)
+        self._savepoints += link.savepoints
+        if stop is not None:
+            self._stopped(pending, stop)
+        elif failure is None:
+            self._keep(pending, is_careful=is_careful)
+        else:
+            self._undo(pending, failure, link, is_careful=is_careful, is_alone=is_alone)
+
+    def _stopped(self, pending: Pending, stop: Stopped) -> None:
+        """The transaction cannot go on, with or without this mutation."""
+        if isinstance(stop, Spoiled):
+            raise _Guilty(pending)
+        if isinstance(stop, TimeUp):
+            # Rolled back with everybody, and never run again.
+            pending.value = None
+            pending.settle(DeadlineExceeded("the mutation was interrupted; nothing was written."))
+            raise _Guilty(pending)
+        raise stop
+
+    def _keep(self, pending: Pending, *, is_careful: bool) -> None:
+        if is_careful:
+            self._wait(self._session.run("RELEASE SAVEPOINT fh_mutation"))
+        self._seq += 1
+        pending.seq = self._seq
+
+    def _undo(
+        self, pending: Pending, failure: BaseException, link: WriteLink, *, is_careful: bool,
+        is_alone: bool,
+    ) -> None:  # fmt: skip
+        if is_careful:
+            self._wait(
+                self._session.run(
+                    "ROLLBACK TO SAVEPOINT fh_mutation; RELEASE SAVEPOINT fh_mutation"
+                )
+            )
+        elif link.wrote and not is_alone:
+            raise _Guilty(pending)
+        elif link.wrote:
+            self._is_tainted = True
+        pending.value = None
+        pending.error = failure
+
+    def _commit(self, ran: Sequence[Pending]) -> None:
+        if self._of._crash is not None:
+            self._of._crash("before commit")
+        sql = f'UPDATE "_freehold_meta" SET "seq" = {self._seq} WHERE "id" = 1; COMMIT'  # noqa: S608
+        try:
+            tag = self._wait(self._session.run(sql))
+        except AGAIN as error:
+            self._roll_back()
+            raise Again(error) from None
+        except LOST as error:
+            self._session.hang_up()
+            raise InDoubt(self._number, ran, self._seq) from error
+        except asyncpg.PostgresError as error:
+            self._refuse_commit(ran, error)
+            return
+        if tag != "COMMIT":
+            # COMMIT of a transaction that was aborted is answered so, without an error.
+            self._refuse_commit(ran, None)
+            return
+        if self._of._crash is not None:
+            self._of._crash("after commit")
+        self._of._known.own_seq = self._seq
+        self._of._known.hear(self._seq)
+
+    def _refuse_commit(self, ran: Sequence[Pending], error: asyncpg.PostgresError | None) -> None:
+        """Nothing was committed, for nobody."""
+        self._roll_back()
+        told = refused(error) if error is not None else refused(asyncpg.PostgresError())
+        for pending in ran:
+            if pending.error is None:
+                pending.value = None
+                pending.error = told
+
+    def _settle(self, ran: Sequence[Pending]) -> None:
+        for pending in ran:
+            if pending.error is not None:
+                pending.seq = self._of._known.seq
+            pending.settle(pending.error)
+
+    def _roll_back(self) -> None:
+        try:
+            if not self._session.is_closed:
+                self._wait(self._session.run("ROLLBACK"))
+        except (asyncpg.PostgresError, *LOST):
+            # The server rolls back what was open on a connection that is gone.
+            self._session.hang_up()
+
+
+#: Stands for the block in the bookkeeping of a commit.
+_BLOCK: Final = InProcessCall(lambda _: None, IN_PROCESS)
+_WHERE: Final = 'SELECT "seq", pg_current_xact_id()::text FROM "_freehold_meta" WHERE "id" = 1'
+
+
+def not_reached(wanted: int, last: int) -> SeqNotReached:
+    """What a caller hears who asks for a commit that is not there."""
+    return SeqNotReached(
+        f"commit {wanted} is not in this database, whose last one is {last}.",
+        hint="The number comes from an answer of this database; was it restored since?",
+        path="Freehold-Min-Seq",
+    )
+
+
+def _settle_all(batch: Sequence[Pending], error: BaseException) -> None:
+    for pending in batch:
+        pending.value = None
+        pending.settle(error)

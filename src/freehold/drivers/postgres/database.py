@@ -1,0 +1,412 @@
+"""
+One database on a PostgreSQL server, as one of maybe several processes serves it.
+
+`open` works before there is an event loop: it has the schema prepared and learns the last
+commit. `start` opens the held connections on the loop. Whoever waits (seeds, commands, tests)
+goes through connections of their own, at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, TypeVar
+
+import asyncpg
+
+from freehold.clock import Clock, SystemClock
+from freehold.crypto import KeyRing
+from freehold.db import IN_PROCESS, Caller, Context, Reader
+from freehold.db import Writer as WriterHandle
+from freehold.db.ports import Call
+from freehold.drivers.inprocess import InProcessCall
+from freehold.drivers.looking import Rows
+from freehold.drivers.pending import Pending
+from freehold.drivers.postgres import preparation
+from freehold.drivers.postgres.address import Address
+from freehold.drivers.postgres.batch import BATCH_MAX, Batches, CrashPoint, InDoubt, Known
+from freehold.drivers.postgres.blocks import reading_block, writing_block
+from freehold.drivers.postgres.bridge import is_bridged, wait
+from freehold.drivers.postgres.inspect import inspect_sql
+from freehold.drivers.postgres.listener import Listener
+from freehold.drivers.postgres.readers import Queries, Readers
+from freehold.drivers.postgres.refusals import Lost, closed, gone, unknown
+from freehold.drivers.postgres.session import LOST, Session, connect
+from freehold.drivers.postgres.side import (
+    BlockingConnection,
+    Side,
+    refusals_at_start,
+    require_version,
+)
+from freehold.drivers.postgres.writer import Writer
+from freehold.errors import InvalidArgument, invariant
+from freehold.ids import Ids, SystemIds
+from freehold.schema import Schema
+from freehold.wire.limits import Limits
+
+T = TypeVar("T")
+_LOG = logging.getLogger("freehold.postgres")
+#: How often something that waits is tried again when its connection was lost.
+_TRIES: Final = 3
+
+#: Runs a function on the event loop's thread, from any thread.
+OnLoop = Callable[[Callable[[], None]], None]
+
+
+class PostgresDatabase:
+    """
+    A database on a server and everything that this process runs on it.
+
+    Args:
+        address: Where it is.
+        schema: Its records.
+        name: Its name in the application; part of every sealed value.
+        clock: Where time comes from.
+        ids: Where seeds come from.
+        ring: The column keys, when columns are sealed.
+        limits: Batch, queue and time limits.
+        crash: Called at the named points of a commit; None in production.
+    """
+
+    #: What handles share; there once the database is open.
+    context: Context
+    #: Told about changed keys, whichever process changed them.
+    keys_changed: Callable[[], None]
+
+    def __init__(
+        self,
+        address: Address,
+        schema: Schema,
+        *,
+        name: str = "main",
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        ring: KeyRing | None = None,
+        limits: Limits | None = None,
+        crash: CrashPoint = None,
+    ) -> None:
+        self.address = address
+        self.schema = schema
+        self.name = name
+        self._clock = clock or SystemClock()
+        self._ids = ids or SystemIds()
+        self._ring = ring
+        self._limits = limits or Limits()
+        self._crash = crash
+        self._side: Side | None = None
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+        self._listener: Listener | None = None
+        self._known = Known(0)
+        self.keys_changed = _nobody
+        #: Never called: a lost server is waited for. It is there for what all drivers have.
+        self.broken: Callable[[BaseException], None] = _ignore
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; without a password."""
+        return self.address.shown
+
+    def open(self, prepare: Callable[[BlockingConnection], None] | None = None) -> None:
+        """
+        Connect, and have the database prepared.
+
+        Args:
+            prepare: Gets a connection before anything else may: to migrate. Without it the
+                schema is created when it is not there.
+
+        Raises:
+            EngineTooOld, StartError: It cannot be opened; nothing is left open.
+        """
+        invariant(self._side is None, "the database is open already")
+        self._side = side = Side(self.address.url)
+        try:
+            with refusals_at_start(self.address), side.session() as session:
+                self._prepare(BlockingConnection(session, side.wait), prepare)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(
+        self,
+        connection: BlockingConnection,
+        prepare: Callable[[BlockingConnection], None] | None,
+    ) -> None:
+        require_version(connection)
+        preparation.make_schema(connection, self.address.schema)
+        if prepare is not None:
+            prepare(connection)
+        else:
+            preparation.create_schema(connection, self.schema)
+        preparation.ensure_meta(connection, self._ids)
+        ((seq, key),) = connection.rows(
+            'SELECT "seq", "cursor_key" FROM "_freehold_meta" WHERE "id" = 1'
+        )
+        self._known.hear(seq)
+        self.context = Context(
+            database=self.name,
+            dialect="postgresql",
+            ring=self._ring,
+            cursor_key=bytes(key),
+            page_rows_max=self._limits.page_rows_max,
+            records={record.__table__.name: record for record in self.schema.records},
+        )
+        self.commits = Batches(
+            self.context,
+            self._known,
+            clock=self._clock,
+            limits=self._limits,
+            jitter=random.Random(self._ids.seed()).random,  # noqa: S311 - spreads retries
+            crash=self._crash,
+        )
+        self._queries = Queries(self.context, self._known, clock=self._clock, limits=self._limits)
+
+    def start(self, on_loop: OnLoop) -> None:
+        """
+        Open the held connections on the running event loop.
+
+        Args:
+            on_loop: Not needed here: this driver works on the loop itself.
+        """
+        invariant(self._side is not None, "the database was not opened")
+        invariant(self._writer is None, "the database was started already")
+        self._writer = Writer(
+            self.commits,
+            self._connect_writer,
+            clock=self._clock,
+            batch_max=min(BATCH_MAX, self._limits.batch_size_max),
+            waiting_max=self._limits.queue_length_max,
+            known=self._known,
+        )
+        self._readers = Readers(
+            self._queries,
+            self._connect_reader,
+            clock=self._clock,
+            count=self._limits.reader_connections_max,
+            waiting_max=self._limits.queue_length_max,
+            known=self._known,
+        )
+        self._listener = Listener(
+            self.address, on_keys=lambda: self.keys_changed(), channel=preparation.KEYS_CHANNEL
+        )
+        self._writer.start()
+        self._readers.start()
+        self._listener.start()
+
+    async def finish(self) -> None:
+        """On the loop, before it ends: answer what waits and hang up."""
+        writer, readers, listener = self._writer, self._readers, self._listener
+        self._writer = self._readers = self._listener = None
+        if listener is not None:
+            await listener.close()
+        if writer is not None:
+            await writer.close()
+        if readers is not None:
+            await readers.close()
+
+    def close(self) -> None:
+        """Hang up. What `start` opened is closed by `finish`."""
+        side, self._side = self._side, None
+        if side is not None:
+            side.close()
+
+    def announce(self, *, socket: str | None, address: str | None) -> None:
+        """Nobody owns a server's database alone: there is nothing to write down."""
+
+    async def _connect_writer(self) -> Session:
+        session = await connect(self.address.url)
+        rows = await session.fetch("SELECT current_setting('synchronous_commit'), 0", ())
+        if rows[0][0] in ("off", "local"):
+            # An answer `ok` means durable, whatever the server is used to.
+            await session.run("SET synchronous_commit = on")
+        return session
+
+    async def _connect_reader(self) -> Session:
+        return await connect(
+            self.address.url,
+            settings={
+                "default_transaction_read_only": "on",
+                "statement_timeout": str(self._limits.statement_time_ms_max),
+                "idle_in_transaction_session_timeout": str(2 * self._limits.statement_time_ms_max),
+            },
+        )
+
+    # What dispatch asks for, see `db.ports`.
+
+    def run_query(self, call: Call, /) -> None:
+        """Run a query on a held connection."""
+        if self._readers is None:
+            call.failed(self._known.seq, closed())
+        else:
+            self._readers.put(call)
+
+    def submit(self, call: Call, /) -> None:
+        """Queue a mutation."""
+        if self._writer is None:
+            call.failed(self._known.seq, closed())
+        else:
+            self._writer.put(Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed()))
+
+    def always_on_thread(self, method: str) -> None:
+        """No query holds the event loop here."""
+
+    # In process: seeds, tests, the command line.
+
+    def write(self, run: Callable[[WriterHandle], T], *, caller: Caller = IN_PROCESS) -> T:
+        """
+        Run a function as one mutation and wait until it is durable.
+
+        Raises:
+            Exception: What the function raised, or the database's own CallError.
+        """
+        side = self._opened()
+        call = InProcessCall(run, caller)
+        pending = Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed())
+        for _ in range(_TRIES):
+            try:
+                with side.session() as session:
+                    self.commits.step(session, [pending], side.wait)
+                break
+            except (Lost, *LOST):
+                continue
+            except InDoubt:
+                pending.settle(unknown())
+                break
+        if not pending.is_settled:
+            pending.settle(gone())
+        pending.tell()
+        return call.outcome()  # type: ignore[no-any-return]
+
+    def read(self, run: Callable[[Reader], T], *, caller: Caller = IN_PROCESS) -> T:
+        """
+        Run a function as one query over one snapshot, and wait for it.
+
+        Raises:
+            DeadlineExceeded: It ran longer than a query may.
+            Exception: What the function raised.
+        """
+        side = self._opened()
+        call = InProcessCall(run, caller)
+        for _ in range(_TRIES):
+            try:
+                with side.session() as session:
+                    return self._queries.run(session, call, side.wait)[1]  # type: ignore[no-any-return]
+            except (Lost, *LOST):
+                continue
+        raise gone()
+
+    @contextmanager
+    def writing(self, *, caller: Caller = IN_PROCESS) -> Iterator[WriterHandle]:
+        """A `with` block as one mutation: durable at its end, undone when it raises."""
+        side = self._opened()
+        with side.session() as session, writing_block(
+            self.commits, session, side.wait, caller=caller,
+            now_ns=self._clock.wall_ns(), seed=self._ids.seed(),
+        ) as db:  # fmt: skip
+            yield db
+
+    @contextmanager
+    def reading(self, *, caller: Caller = IN_PROCESS) -> Iterator[Reader]:
+        """A `with` block as one query over one snapshot."""
+        side = self._opened()
+        with side.session() as session, reading_block(
+            self.context, session, side.wait, caller=caller, clock=self._clock,
+            time_ms=self._limits.statement_time_ms_max,
+        ) as db:  # fmt: skip
+            yield db
+
+    @contextmanager
+    def blocking(self) -> Iterator[BlockingConnection]:
+        """A connection for a caller who waits: the opener's own tables, a copy."""
+        side = self._opened()
+        with side.session() as session:
+            yield BlockingConnection(session, side.wait)
+
+    def inspect(self, sql: str, rows_max: int) -> Rows:
+        """
+        The rows of one SELECT, for the operator.
+
+        Raises:
+            InvalidArgument: It is no SELECT, or the cap on rows is out of range.
+            DeadlineExceeded: It ran longer than a query may.
+        """
+        if not 1 <= rows_max <= self._limits.page_rows_max:
+            raise InvalidArgument(
+                f"limit {rows_max} is not between 1 and {self._limits.page_rows_max}.",
+                path="limit",
+            )
+        if is_bridged():
+            return wait(self._inspect_on_loop(sql, rows_max))
+        side = self._opened()
+        with side.session() as session:
+            return side.wait(self._inspect(session, sql, rows_max))
+
+    async def _inspect_on_loop(self, sql: str, rows_max: int) -> Rows:
+        try:
+            session = await self._connect_reader()
+        except (*LOST, asyncpg.PostgresError):
+            raise gone() from None
+        try:
+            return await self._inspect(session, sql, rows_max)
+        finally:
+            await session.close()
+
+    async def _inspect(self, session: Session, sql: str, rows_max: int) -> Rows:
+        time_ms = self._limits.statement_time_ms_max
+        return await inspect_sql(session, sql, rows_max=rows_max, time_ms=time_ms)
+
+    @contextmanager
+    def opened(self) -> Iterator[PostgresDatabase]:
+        """Open without an event loop, for a test or a command; closed at the end."""
+        self.open()
+        try:
+            yield self
+        finally:
+            self.close()
+
+    # What /health and /metrics show.
+
+    @property
+    def seq(self) -> int:
+        """The last commit known here."""
+        return self._known.seq
+
+    @property
+    def own_seq(self) -> int:
+        """The last commit made here."""
+        return self._known.own_seq
+
+    @property
+    def state(self) -> Literal["ok", "stopped"]:
+        """Whether the server answered last time."""
+        return "ok" if self._writer is None or self._writer.is_connected else "stopped"
+
+    @property
+    def gauges(self) -> dict[str, float]:
+        """Figures of the moment, by name."""
+        writer, readers = self._writer, self._readers
+        since_ns = writer.busy_since_ns if writer else None
+        busy_ns = 0 if since_ns is None else self._clock.monotonic_ns() - since_ns
+        return {
+            "seq": self._known.seq,
+            "writer_queue_length": writer.waiting if writer else 0,
+            "writer_busy_s": busy_ns / 1_000_000_000,
+            "batches": self.commits.batches,
+            "batch_restarts": self.commits.restarts,
+            "reader_queue_length": readers.waiting if readers else 0,
+        }
+
+    def _opened(self) -> Side:
+        if self._side is None:
+            raise closed()
+        return self._side
+
+
+def _nobody() -> None:
+    """Nobody asked to be told."""
+
+
+def _ignore(_: BaseException) -> None:
+    """Nobody asked to be told."""

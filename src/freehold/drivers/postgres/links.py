@@ -1,0 +1,231 @@
+"""
+The `Link`s that handles run their SQL through: one for mutations, one for queries.
+
+A refused statement takes its whole transaction along on this server. So a mutation is run
+*bold* first, without savepoints; when something is refused it is run again *careful*, with a
+savepoint before each statement, and then a function that catches `AlreadyExists` goes on as it
+does on SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import asyncpg
+
+from freehold.drivers.postgres.refusals import (
+    AGAIN,
+    Again,
+    Lost,
+    NeedsSnapshot,
+    Shut,
+    Spoiled,
+    Stopped,
+    TimeUp,
+    still,
+    translated,
+    unbindable,
+)
+from freehold.drivers.postgres.session import LOST, Session
+from freehold.errors import StatementError
+
+#: Sleeps until a coroutine has its result: over the bridge, or in a thread that may wait.
+Wait = Callable[[Awaitable[Any]], Any]
+
+_MARK: Final = "SAVEPOINT fh_statement"
+_NEXT_MARK: Final = "RELEASE SAVEPOINT fh_statement; SAVEPOINT fh_statement"
+_TO_MARK: Final = "ROLLBACK TO SAVEPOINT fh_statement"
+
+
+class Monotonic(Protocol):
+    """Where the time comes from."""
+
+    def __call__(self) -> int:
+        """Nanoseconds."""
+
+
+class WriteLink:
+    """
+    The link of one mutation.
+
+    Args:
+        session: The transaction's.
+        wait: How its coroutines are waited for.
+        records: The schema's, to say which constraint it was.
+        monotonic_ns: The clock.
+        stop_at_ns: When the function has had its time.
+        is_careful: Put a savepoint before each statement.
+    """
+
+    __slots__ = (
+        "_has_mark", "_is_careful", "_monotonic_ns", "_records", "_session", "_stop_at_ns",
+        "_wait", "savepoints", "stopped", "wrote",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        session: Session,
+        wait: Wait,
+        records: Mapping[str, Any],
+        *,
+        monotonic_ns: Monotonic,
+        stop_at_ns: int,
+        is_careful: bool,
+    ) -> None:
+        self._session = session
+        self._wait = wait
+        self._records = records
+        self._monotonic_ns = monotonic_ns
+        self._stop_at_ns = stop_at_ns
+        self._is_careful = is_careful
+        self._has_mark = False
+        #: Savepoints made; the server slows down for everybody past 64 in a transaction.
+        self.savepoints = 0
+        #: A statement was sent that may have changed something.
+        self.wrote = False
+        #: Why nothing runs any more.
+        self.stopped: Stopped | None = None
+
+    def rows(self, sql: str, values: Sequence[Any], /) -> list[Any]:
+        """All rows of a statement."""
+        return self._do(self._session.fetch, sql, values)  # type: ignore[no-any-return]
+
+    def row(self, sql: str, values: Sequence[Any], /) -> Any:
+        """The only row of a statement, or None."""
+        found = self._do(self._session.fetch, sql, values)
+        return found[0] if found else None
+
+    def change(self, sql: str, values: Sequence[Any], /) -> int:
+        """Run a statement that changes rows; how many it changed."""
+        return self._do(self._session.change, sql, values)  # type: ignore[no-any-return]
+
+    def _do(self, how: Callable[..., Awaitable[Any]], sql: str, values: Sequence[Any]) -> Any:
+        if self.stopped is not None:
+            raise still(self.stopped)
+        if self._monotonic_ns() >= self._stop_at_ns:
+            raise self._stop(TimeUp())
+        if not sql.startswith("SELECT"):
+            self.wrote = True
+        try:
+            if self._is_careful:
+                self._set_mark()
+            return self._wait(how(sql, values))
+        except asyncpg.PostgresError as error:
+            raise self._refusal(error) from None
+        except LOST as error:
+            raise self._stop(Lost(error)) from None
+
+    def _set_mark(self) -> None:
+        self._wait(self._session.run(_NEXT_MARK if self._has_mark else _MARK))
+        self._has_mark = True
+        self.savepoints += 1
+
+    def _refusal(self, error: asyncpg.PostgresError) -> BaseException:
+        before = unbindable(error)
+        if before is not None:
+            return before
+        if isinstance(error, AGAIN):
+            return self._stop(Again(error))
+        if isinstance(error, LOST):
+            return self._stop(Lost(error))
+        if isinstance(error, asyncpg.exceptions.QueryCanceledError):
+            return self._stop(TimeUp())
+        if not self._is_careful:
+            return self._stop(Spoiled(str(error)))
+        try:
+            self._wait(self._session.run(_TO_MARK))
+        except (asyncpg.PostgresError, *LOST) as broken:
+            return self._stop(Lost(broken))
+        return translated(error, self._records)
+
+    def _stop(self, stopped: Stopped) -> Stopped:
+        self.stopped = stopped
+        return stopped
+
+
+class ReadLink:
+    """
+    A query's link: one statement without a transaction, or many inside one.
+
+    Args:
+        session: A connection that only reads.
+        wait: How its coroutines are waited for.
+        records: The schema's.
+        monotonic_ns: The clock.
+        stop_at_ns: When the query has had its time.
+        left: Statements that may still run; one, when there is no transaction around them.
+    """
+
+    __slots__ = (
+        "_left", "_monotonic_ns", "_records", "_session", "_stop_at_ns", "_wait", "stopped",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        session: Session,
+        wait: Wait,
+        records: Mapping[str, Any],
+        *,
+        monotonic_ns: Monotonic,
+        stop_at_ns: int,
+        left: int,
+    ) -> None:
+        self._session = session
+        self._wait = wait
+        self._records = records
+        self._monotonic_ns = monotonic_ns
+        self._stop_at_ns = stop_at_ns
+        self._left = left
+        #: Why a statement was not run to its end.
+        self.stopped: Stopped | None = None
+
+    def rows(self, sql: str, values: Sequence[Any], /) -> list[Any]:
+        """All rows of a statement."""
+        if self._left <= 0 or self.stopped is not None:
+            raise self._exhausted()
+        self._left -= 1
+        if self._monotonic_ns() >= self._stop_at_ns:
+            raise self._stop(TimeUp())
+        try:
+            return self._wait(self._session.fetch(sql, values))  # type: ignore[no-any-return]
+        except asyncpg.PostgresError as error:
+            raise self._refusal(error) from None
+        except LOST as error:
+            raise self._stop(Lost(error)) from None
+
+    def row(self, sql: str, values: Sequence[Any], /) -> Any:
+        """The only row of a statement, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def change(self, sql: str, values: Sequence[Any], /) -> int:
+        """A query changes nothing."""
+        raise StatementError("a query cannot write.", hint="Take a Writer, and it is a mutation.")
+
+    def _exhausted(self) -> BaseException:
+        if self.stopped is not None:
+            return still(self.stopped)
+        return self._stop(NeedsSnapshot())
+
+    def _refusal(self, error: asyncpg.PostgresError) -> BaseException:
+        before = unbindable(error)
+        if before is not None:
+            return before
+        if isinstance(error, AGAIN):
+            return self._stop(Again(error))
+        if isinstance(error, LOST):
+            return self._stop(Lost(error))
+        if isinstance(error, asyncpg.exceptions.QueryCanceledError):
+            return self._stop(TimeUp())
+        return translated(error, self._records)
+
+    def _stop(self, stopped: Stopped) -> Stopped:
+        self.stopped = stopped
+        return stopped
+
+
+def shut(link: WriteLink | ReadLink) -> None:
+    """The function has returned: its handle is of no use any more."""
+    if link.stopped is None:
+        link.stopped = Shut()

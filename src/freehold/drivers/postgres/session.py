@@ -1,0 +1,127 @@
+"""
+One connection to the server, held for long, with the statements that were prepared on it.
+
+Also how a connection is opened, and which errors mean that it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+#: What is raised when there is no connection any more, or none can be had.
+LOST: Final = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+    asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.IdleSessionTimeoutError,
+)
+#: A statement that is heard nothing of for longer: the network is cut, not the statement slow.
+_SILENCE_S: Final = 20.0
+_CONNECT_S: Final = 5.0
+#: Texts are few, but for INSERTs of many rows; past this the oldest is prepared again.
+_PREPARED_MAX: Final = 1_000
+
+
+class Session:
+    """
+    A held connection.
+
+    Args:
+        connection: asyncpg's; belongs to one event loop.
+    """
+
+    __slots__ = ("_prepared", "connection")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self._prepared: dict[str, Any] = {}
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing can be asked any more."""
+        closed: bool = self.connection.is_closed()
+        return closed
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """All rows of a statement."""
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = await self._prepare(sql)
+        return await statement.fetch(*values)  # type: ignore[no-any-return]
+
+    async def change(self, sql: str, values: Sequence[Any]) -> int:
+        """Run a statement that changes rows; how many it changed."""
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = await self._prepare(sql)
+        await statement.fetch(*values)
+        # `INSERT 0 3`, `UPDATE 3`
+        count = statement.get_statusmsg().rsplit(" ", 1)[-1]
+        return int(count) if count.isdigit() else 0
+
+    async def run(self, sql: str) -> str:
+        """Statements without parameters, sent together; the tag of the last one."""
+        return await self.connection.execute(sql)  # type: ignore[no-any-return]
+
+    def forget(self) -> None:
+        """Prepare everything anew: a migration has changed what the statements stand on."""
+        self._prepared.clear()
+
+    async def close(self) -> None:
+        """Say goodbye, or hang up."""
+        with contextlib.suppress(*LOST, asyncpg.PostgresError):
+            await self.connection.close(timeout=2)
+            return
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Cut the connection at once; the server rolls back what was open on it."""
+        with contextlib.suppress(*LOST):
+            self.connection.terminate()
+
+    async def _prepare(self, sql: str) -> Any:
+        if len(self._prepared) >= _PREPARED_MAX:
+            self._prepared.pop(next(iter(self._prepared)))
+        statement = self._prepared[sql] = await self.connection.prepare(sql)
+        return statement
+
+
+async def connect(url: str, *, settings: dict[str, str] | None = None) -> Session:
+    """
+    A new session.
+
+    Args:
+        url: The server's address.
+        settings: Of the connection, for as long as it is.
+
+    Raises:
+        OSError, asyncpg.PostgresError, asyncpg.InterfaceError: There is none to be had.
+    """
+    connection = await asyncpg.connect(
+        url,
+        timeout=_CONNECT_S,
+        command_timeout=_SILENCE_S,
+        # Sessions keep their own, which live as long as the connection.
+        statement_cache_size=0,
+        server_settings={"application_name": "freehold", "jit": "off", **(settings or {})},
+    )
+    # sum() of whole numbers is numeric there and a whole number on SQLite.
+    await connection.set_type_codec(
+        "numeric", encoder=str, decoder=_number, schema="pg_catalog", format="text"
+    )
+    return Session(connection)
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text or "N" in text or "I" in text else int(text)

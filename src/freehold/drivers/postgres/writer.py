@@ -1,0 +1,243 @@
+"""
+The writer: one connection, one task on the event loop, and the mutations that wait for it.
+
+It takes whatever waits, without lingering, has it run as one batch, and tells every caller.
+A lost connection is its business: what was not committed is run again on a new one; what was
+lost in COMMIT is asked for by the transaction's number, and only when nobody can be asked is
+the outcome `unknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import asyncpg
+
+from freehold.clock import Clock
+from freehold.drivers.pending import Pending
+from freehold.drivers.postgres.batch import Batches, InDoubt, Known
+from freehold.drivers.postgres.bridge import bridged, wait
+from freehold.drivers.postgres.readers import PATIENCE_NS
+from freehold.drivers.postgres.refusals import Lost, closed, gone, too_late, unknown
+from freehold.drivers.postgres.session import LOST, Session
+from freehold.errors import OutcomeUnknown, Overloaded
+
+_LOG = logging.getLogger("freehold.postgres")
+_FIRST_WAIT_S: Final = 0.01
+_LONGEST_WAIT_S: Final = 0.5
+#: How long a transaction whose connection is gone may stay "in progress" on the server.
+_DOUBT_NS: Final = 15 * 1_000_000_000
+_STATUS: Final = "SELECT pg_xact_status($1::text::xid8), 0"
+
+
+class Writer:
+    """
+    Mutations on their way, on the event loop.
+
+    Args:
+        batches: Runs a batch.
+        connect: Opens a session that writes.
+        clock: For deadlines.
+        batch_max: Mutations of one transaction.
+        waiting_max: Mutations that may wait; beyond it `overloaded`.
+        known: The commits known here.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        connect: Callable[[], Awaitable[Session]],
+        *,
+        clock: Clock,
+        batch_max: int,
+        waiting_max: int,
+        known: Known,
+    ) -> None:
+        self._batches = batches
+        self._connect = connect
+        self._clock = clock
+        self._batch_max = batch_max
+        self._waiting_max = waiting_max
+        self._known = known
+        self._queue: deque[Pending] = deque()
+        self._resting: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._session: Session | None = None
+        self._is_closing = False
+        #: When the present batch began; None between batches.
+        self.busy_since_ns: int | None = None
+        #: Whether the server answered last time.
+        self.is_connected = True
+
+    @property
+    def waiting(self) -> int:
+        """Mutations that no batch has taken yet."""
+        return len(self._queue)
+
+    def start(self) -> None:
+        """Begin to take mutations; on the event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def put(self, pending: Pending) -> None:
+        """Queue a mutation."""
+        if self._is_closing:
+            pending.settle(closed())
+            _tell(pending)
+        elif len(self._queue) >= self._waiting_max:
+            pending.settle(
+                Overloaded(
+                    f"{len(self._queue)} mutations wait already.", hint="Call again in a second."
+                )
+            )
+            _tell(pending)
+        else:
+            self._queue.append(pending)
+            self._wake()
+
+    async def close(self) -> None:
+        """Finish what waits, and hang up."""
+        self._is_closing = True
+        self._wake()
+        if self._task is not None:
+            await self._task
+        if self._session is not None:
+            await self._session.close()
+
+    def _wake(self) -> None:
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+
+    async def _work(self) -> None:
+        while True:
+            if not self._queue:
+                if self._is_closing:
+                    return
+                self._resting = asyncio.get_running_loop().create_future()
+                await self._resting
+                continue
+            batch = [self._queue.popleft() for _ in range(min(self._batch_max, len(self._queue)))]
+            self.busy_since_ns = self._clock.monotonic_ns()
+            try:
+                await self._finish(batch)
+            except Exception:
+                _LOG.exception("a batch ended by a defect")
+                self._abandon(batch)
+            finally:
+                self.busy_since_ns = None
+
+    async def _finish(self, batch: Sequence[Pending]) -> None:
+        """Run a batch until everybody in it has an outcome, and tell them."""
+        waiting = list(batch)
+        while waiting:
+            session = await self._ready(waiting)
+            if session is not None:
+                await self._step(session, waiting)
+            told = [pending for pending in waiting if pending.is_settled]
+            waiting = [pending for pending in waiting if not pending.is_settled]
+            for pending in told:
+                _tell(pending)
+
+    async def _step(self, session: Session, waiting: Sequence[Pending]) -> None:
+        try:
+            await bridged(self._batches.step, session, waiting, wait)
+        except Lost:
+            session.hang_up()
+        except InDoubt as doubt:
+            await self._resolve(doubt)
+
+    async def _resolve(self, doubt: InDoubt) -> None:
+        """Ask the server what became of a COMMIT; settles unless it was rolled back."""
+        until_ns = self._clock.monotonic_ns() + _DOUBT_NS
+        state = "in progress"
+        wait_s = _FIRST_WAIT_S
+        while state == "in progress" and self._clock.monotonic_ns() < until_ns:
+            session = await self._connected()
+            if session is not None:
+                try:
+                    ((state, _),) = await session.fetch(_STATUS, (doubt.number,))
+                except LOST:
+                    session.hang_up()
+                    state = "in progress"
+                except asyncpg.PostgresError as error:
+                    _LOG.warning("transaction %s is not known: %s", doubt.number, error)
+                    state = "unknown"
+            if state == "in progress":
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+        self._decide(doubt, state)
+
+    def _decide(self, doubt: InDoubt, state: str | None) -> None:
+        if state == "aborted":
+            # Nobody has been answered, so they simply run again.
+            return
+        is_there = state == "committed"
+        if is_there:
+            self._known.own_seq = doubt.seq
+            self._known.hear(doubt.seq)
+        for pending in doubt.batch:
+            if pending.is_settled:
+                continue
+            if is_there:
+                pending.settle(pending.error)
+            else:
+                # One that was refused heard it of a state that may never have been.
+                pending.settle(unknown() if pending.error is None else gone())
+                pending.value = None
+
+    async def _ready(self, waiting: Sequence[Pending]) -> Session | None:
+        """
+        A session; while the server is away, those whose time is up are settled.
+
+        None when nobody is left to run.
+        """
+        until_ns = self._clock.monotonic_ns() + PATIENCE_NS
+        wait_s = _FIRST_WAIT_S
+        while True:
+            session = await self._connected()
+            if session is not None:
+                return session
+            now_ns = self._clock.monotonic_ns()
+            for pending in waiting:
+                if now_ns >= until_ns or self._is_closing:
+                    pending.settle(gone())
+                elif now_ns >= pending.call.deadline_ns:
+                    pending.settle(too_late())
+            if any(pending.is_settled for pending in waiting):
+                return None
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+    async def _connected(self) -> Session | None:
+        if self._session is None or self._session.is_closed:
+            self._session = None
+            try:
+                self._session = await self._connect()
+            except (*LOST, asyncpg.PostgresError) as error:
+                if self.is_connected:
+                    _LOG.warning("PostgreSQL does not answer: %s", type(error).__name__)
+                self.is_connected = False
+                return None
+            self.is_connected = True
+        return self._session
+
+    def _abandon(self, batch: Sequence[Pending]) -> None:
+        """After a defect: nobody waits for ever, and nobody hears what may not be so."""
+        if self._session is not None:
+            self._session.hang_up()
+        for pending in batch:
+            if not pending.is_settled:
+                pending.settle(OutcomeUnknown("a defect ended the batch; look before you repeat."))
+                pending.value = None
+                _tell(pending)
+
+
+def _tell(pending: Pending) -> None:
+    try:
+        pending.tell()
+    except Exception:
+        # One that raises must not cost the others their answer.
+        _LOG.exception("an outcome could not be told")
