@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.text import Text
 
 from freehold.app import App
+from freehold.app.places import places
 from freehold.cli.console import OUT, show_json
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
@@ -27,7 +28,12 @@ from freehold.cli.finding import (
 )
 from freehold.errors import FreeholdError
 
+if TYPE_CHECKING:
+    from freehold.drivers.postgres import Address
+
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+#: What one more process of the data layer needs: queries, a writer, a listener, and some room.
+_CONNECTIONS_MIN: Final = 12
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,11 @@ def _findings(said: str | None, database: str | None, folder: Path) -> Iterator[
 
     yield _guarded("application", load)
     for app in found:
-        yield _guarded("owner", lambda app=app: _owner(app, folder, database))  # type: ignore[misc]
+        where = next(iter(places(app, folder.resolve(), database).values()))
+        if isinstance(where, Path):
+            yield _guarded("owner", lambda app=app: _owner(app, folder, database))  # type: ignore[misc]
+        else:
+            yield _guarded("server", lambda where=where: _server(where))  # type: ignore[misc]
         yield _guarded("migrations", lambda app=app: _migrations(app))  # type: ignore[misc]
         yield _guarded("clients", lambda app=app: _clients(app))  # type: ignore[misc]
 
@@ -132,6 +142,28 @@ def _owner(app: App, folder: Path, database: str | None) -> Finding:
     with AnyBinding.connect(socket, timeout_s=5) as binding:
         keys = binding.ask("Freehold.listKeys", {})
     return Finding("owner", True, f"answers at {socket}, {len(keys)} keys")
+
+
+def _server(address: Address) -> Finding:
+    from freehold.drivers.postgres import blocking_connection, server_facts
+
+    with blocking_connection(address.url) as connection:
+        facts = server_facts(connection)
+    wrong = {
+        "it takes no writes": (facts.is_standby, "Give the primary's address."),
+        f"it is in {facts.encoding}": (facts.encoding != "UTF8", "Use a database in UTF8."),
+        "fsync is off: a power cut loses commits": (not facts.syncs, "Set fsync = on."),
+        "this user may make no tables": (not facts.may_create, "GRANT CREATE ON SCHEMA …."),
+        f"it takes {facts.connections_left} more connections": (
+            facts.connections_left < _CONNECTIONS_MIN, "Raise max_connections.",
+        ),
+    }  # fmt: skip
+    found = [(said, advice) for said, (is_so, advice) in wrong.items() if is_so]
+    detail = f"PostgreSQL {facts.version} at {address.shown}"
+    if found:
+        said = "; ".join(said for said, _ in found)
+        return Finding("server", False, f"{detail}: {said}", " ".join(a for _, a in found))
+    return Finding("server", True, detail)
 
 
 def _migrations(app: App) -> Finding:

@@ -240,6 +240,11 @@ def find_programs() -> Path:
     """
     said = os.environ.get(BIN_ENV)
     if said:
+        if not (Path(said) / "initdb").is_file():
+            raise StartError(
+                f"{BIN_ENV} names {said}, where there is no initdb.",
+                hint="Name the folder of PostgreSQL's programs.",
+            )
         return Path(said)
     wheel = importlib.util.find_spec(_WHEEL)
     if wheel is not None and wheel.submodule_search_locations:

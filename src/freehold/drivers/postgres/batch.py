@@ -108,6 +108,7 @@ class Batches:
         clock: For deadlines.
         limits: How long a mutation may take.
         jitter: A number from 0 to 1, for waits.
+        must_sync: The server's own setting would answer before a commit is durable.
         crash: Called at every named point; None in production.
     """
 
@@ -119,6 +120,7 @@ class Batches:
         clock: Clock,
         limits: Limits,
         jitter: Callable[[], float],
+        must_sync: bool = False,
         crash: CrashPoint = None,
     ) -> None:
         #: What handles share.
@@ -138,6 +140,7 @@ class Batches:
             f"SET LOCAL idle_in_transaction_session_timeout = {2 * longest_ms}; "
             'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
             f"SET LOCAL statement_timeout = {longest_ms}"
+            + ("; SET LOCAL synchronous_commit = on" if must_sync else "")
         )
         self.batches = 0
         #: How often a batch was run again.

@@ -38,7 +38,7 @@ from freehold.drivers.postgres.side import (
     BlockingConnection,
     Side,
     refusals_at_start,
-    require_version,
+    require_usable,
 )
 from freehold.drivers.postgres.writer import Writer
 from freehold.errors import InvalidArgument, invariant
@@ -134,7 +134,7 @@ class PostgresDatabase:
         connection: BlockingConnection,
         prepare: Callable[[BlockingConnection], None] | None,
     ) -> None:
-        require_version(connection)
+        require_usable(connection)
         preparation.make_schema(connection, self.address.schema)
         if prepare is not None:
             prepare(connection)
@@ -144,6 +144,7 @@ class PostgresDatabase:
         ((seq, key),) = connection.rows(
             'SELECT "seq", "cursor_key" FROM "_freehold_meta" WHERE "id" = 1'
         )
+        ((durability, _),) = connection.rows("SELECT current_setting('synchronous_commit'), 0")
         self._known.hear(seq)
         self.context = Context(
             database=self.name,
@@ -159,6 +160,8 @@ class PostgresDatabase:
             clock=self._clock,
             limits=self._limits,
             jitter=random.Random(self._ids.seed()).random,  # noqa: S311 - spreads retries
+            # An answer `ok` means durable, whatever the server is used to.
+            must_sync=durability in ("off", "local"),
             crash=self._crash,
         )
         self._queries = Queries(self.context, self._known, clock=self._clock, limits=self._limits)
@@ -216,12 +219,7 @@ class PostgresDatabase:
         """Nobody owns a server's database alone: there is nothing to write down."""
 
     async def _connect_writer(self) -> Session:
-        session = await connect(self.address.url)
-        rows = await session.fetch("SELECT current_setting('synchronous_commit'), 0", ())
-        if rows[0][0] in ("off", "local"):
-            # An answer `ok` means durable, whatever the server is used to.
-            await session.run("SET synchronous_commit = on")
-        return session
+        return await connect(self.address.url)
 
     async def _connect_reader(self) -> Session:
         return await connect(

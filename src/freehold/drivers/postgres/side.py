@@ -10,7 +10,8 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
@@ -183,17 +184,63 @@ def is_known(address: Address) -> bool:
         )
 
 
-def require_version(connection: BlockingConnection) -> None:
+@dataclass(frozen=True)
+class ServerFacts:
     """
-    Look whether the server is one that this driver knows.
+    What a server says about itself.
+
+    Args:
+        version: Its name of its version.
+        number: The same as a number, 180006 for 18.6.
+        encoding: Of the database.
+        syncs: It syncs to the disk, and a commit waits for that unless told otherwise.
+        is_standby: It takes no writes.
+        connections_left: How many more connections it takes now.
+        may_create: This user may make tables in the schema.
+    """
+
+    version: str
+    number: int
+    encoding: str
+    syncs: bool
+    is_standby: bool
+    connections_left: int
+    may_create: bool
+
+
+def server_facts(connection: BlockingConnection) -> ServerFacts:
+    """Ask a server about itself."""
+    ((version, number, encoding, fsync, standby, free, rights),) = connection.rows(_FACTS)
+    return ServerFacts(version, number, encoding, fsync == "on", standby, free, rights is True)
+
+
+_FACTS: Final = """
+SELECT current_setting('server_version'), current_setting('server_version_num')::int,
+    current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery(),
+    current_setting('max_connections')::int - (SELECT count(*)::int FROM pg_stat_activity),
+    has_schema_privilege(current_schema(), 'CREATE')
+"""
+
+
+def require_usable(connection: BlockingConnection) -> None:
+    """
+    Look whether the server is one that this driver can work with.
 
     Raises:
-        EngineTooOld: It is older.
+        EngineTooOld: It is older than 13.
+        StartError: It takes no writes, or the database is not in UTF-8.
     """
-    ((version, name),) = connection.rows(
-        "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
-    )
-    if version < OLDEST_POSTGRES:
+    facts = server_facts(connection)
+    if facts.number < OLDEST_POSTGRES:
         raise EngineTooOld(
-            f"PostgreSQL {name} is too old: 13 is the oldest.", hint="Use a newer server."
+            f"PostgreSQL {facts.version} is too old: 13 is the oldest.", hint="Use a newer server."
+        )
+    if facts.is_standby:
+        raise StartError(
+            "the server is a standby and takes no writes.", hint="Give the primary's address."
+        )
+    if facts.encoding != "UTF8":
+        raise StartError(
+            f"the database is in {facts.encoding}, which cannot hold every text.",
+            hint="Make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
         )
