@@ -9,7 +9,7 @@ import contextvars
 
 import pytest
 
-from freehold.drivers.postgres.bridge import bridged, is_bridged, wait
+from freehold.drivers.postgres.bridge import Bridge, is_bridged, wait
 
 
 async def answer_of(value: int) -> int:
@@ -24,7 +24,7 @@ def test_a_plain_function_waits_for_coroutines() -> None:
     def add(first: int) -> int:
         return first + wait(answer_of(2)) + wait(answer_of(3))
 
-    assert asyncio.run(bridged(add, 1)) == 6
+    assert asyncio.run(Bridge().run(add, 1)) == 6
 
 
 def test_the_loop_serves_others_meanwhile() -> None:
@@ -37,7 +37,7 @@ def test_the_loop_serves_others_meanwhile() -> None:
             wait(answer_of(0))
 
     async def both() -> None:
-        await asyncio.gather(bridged(steps, "a"), bridged(steps, "b"))
+        await asyncio.gather(Bridge().run(steps, "a"), Bridge().run(steps, "b"))
 
     asyncio.run(both())
 
@@ -57,7 +57,7 @@ def test_an_error_is_raised_where_the_function_waits() -> None:
             return f"caught {error.args[0]} and {wait(answer_of(1))}"
         return "not reached"
 
-    assert asyncio.run(bridged(careful)) == "caught gone and 1"
+    assert asyncio.run(Bridge().run(careful)) == "caught gone and 1"
 
 
 def test_what_the_function_raises_comes_out() -> None:
@@ -67,7 +67,7 @@ def test_what_the_function_raises_comes_out() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        asyncio.run(bridged(broken))
+        asyncio.run(Bridge().run(broken))
 
 
 def test_a_cancelled_task_cancels_where_the_function_waits() -> None:
@@ -81,7 +81,7 @@ def test_a_cancelled_task_cancels_where_the_function_waits() -> None:
             seen.append("left")
 
     async def cancelled() -> None:
-        task = asyncio.ensure_future(bridged(long))
+        task = asyncio.ensure_future(Bridge().run(long))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -98,7 +98,7 @@ def test_the_task_s_context_is_the_function_s() -> None:
 
     async def run() -> str:
         name.set("call 7")
-        return await bridged(lambda: name.get())
+        return await Bridge().run(lambda: name.get())
 
     assert asyncio.run(run()) == "call 7"
 
@@ -110,3 +110,35 @@ def test_waiting_outside_of_the_bridge_is_a_defect() -> None:
     with pytest.raises(AssertionError, match="outside of the bridge"):
         wait(coroutine)
     coroutine.close()
+
+
+def test_one_greenlet_serves_one_function_after_the_other() -> None:
+    """Also after one that raised."""
+    bridge = Bridge()
+
+    def double(value: int) -> int:
+        if value < 0:
+            raise ValueError("negative")
+        return 2 * wait(answer_of(value))
+
+    async def three() -> list[int]:
+        first = await bridge.run(double, 1)
+        with pytest.raises(ValueError, match="negative"):
+            await bridge.run(double, -1)
+        return [first, await bridge.run(double, 3)]
+
+    assert asyncio.run(three()) == [2, 6]
+
+
+def test_a_bridge_is_crossed_by_one_at_a_time() -> None:
+    """Two functions on one greenlet would get each other's rows."""
+    bridge = Bridge()
+
+    async def both() -> None:
+        first = asyncio.ensure_future(bridge.run(lambda: wait(answer_of(1))))
+        await asyncio.sleep(0)
+        with pytest.raises(AssertionError, match="one function at a time"):
+            await bridge.run(lambda: 2)
+        assert await first == 1
+
+    asyncio.run(both())

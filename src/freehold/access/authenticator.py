@@ -16,7 +16,7 @@ from freehold.access.schema import ServiceKey
 from freehold.clock import Clock
 from freehold.crypto import Secret, service_keys
 from freehold.db import Caller, Reader
-from freehold.errors import Unauthenticated
+from freehold.errors import CallError, Unauthenticated
 
 T = TypeVar("T")
 _REMEMBERED_MAX: Final = 10_000
@@ -91,8 +91,12 @@ class KeyAuthenticator:
         self._stale_after_seq = self._database.own_seq
 
     def changed(self) -> None:
-        """A key was changed by another process, or may have been: read them all again."""
-        self._stale_after_seq = -1
+        """Another process has changed a key, or may have: read them all now, and wait for it."""
+        try:
+            self._read()
+        except CallError:
+            # The next call tries again.
+            self._stale_after_seq = -1
 
     def _read(self) -> None:
         self._stale_after_seq = None

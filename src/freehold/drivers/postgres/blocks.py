@@ -18,7 +18,7 @@ from freehold.drivers.postgres.batch import Batches
 from freehold.drivers.postgres.links import ReadLink, Wait, shut
 from freehold.drivers.postgres.readers import end
 from freehold.drivers.postgres.refusals import Again, Lost, TimeUp, refused
-from freehold.drivers.postgres.session import LOST, Session
+from freehold.drivers.postgres.session import Session
 from freehold.errors import DeadlineExceeded
 
 _MS = 1_000_000
@@ -68,5 +68,5 @@ def _told() -> Iterator[None]:
         raise refused(stop.cause) from None
     except TimeUp:
         raise DeadlineExceeded("the block was interrupted; nothing was written.") from None
-    except (asyncpg.PostgresError, *LOST) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise refused(error) from None

@@ -8,10 +8,11 @@ goes through connections of their own, at any time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Literal, TypeVar
 
 import asyncpg
@@ -192,7 +193,7 @@ class PostgresDatabase:
             known=self._known,
         )
         self._listener = Listener(
-            self.address, on_keys=lambda: self.keys_changed(), channel=preparation.KEYS_CHANNEL
+            self.address, on_keys=self._tell_keys, channel=preparation.KEYS_CHANNEL
         )
         self._writer.start()
         self._readers.start()
@@ -217,6 +218,10 @@ class PostgresDatabase:
 
     def announce(self, *, socket: str | None, address: str | None) -> None:
         """Nobody owns a server's database alone: there is nothing to write down."""
+
+    def _tell_keys(self) -> None:
+        # Whoever is told reads and waits, which the event loop must not.
+        asyncio.get_running_loop().run_in_executor(None, self.keys_changed)
 
     async def _connect_writer(self) -> Session:
         return await connect(self.address.url)
@@ -288,12 +293,19 @@ class PostgresDatabase:
         side = self._opened()
         call = InProcessCall(run, caller)
         for _ in range(_TRIES):
-            try:
-                with side.session() as session:
-                    return self._queries.run(session, call, side.wait)[1]  # type: ignore[no-any-return]
-            except (Lost, *LOST):
-                continue
-        raise gone()
+            # A function's own OSError is no lost connection.
+            with suppress(*LOST), side.session() as session:
+                try:
+                    call.done(*self._queries.run(session, call, side.wait))
+                except Lost:
+                    session.hang_up()
+                    continue
+                except BaseException as error:
+                    call.failed(self._known.seq, error)
+                break
+        else:
+            raise gone()
+        return call.outcome()  # type: ignore[no-any-return]
 
     @contextmanager
     def writing(self, *, caller: Caller = IN_PROCESS) -> Iterator[WriterHandle]:

@@ -21,7 +21,7 @@ from freehold.clock import Clock
 from freehold.db import Context, Reader
 from freehold.db.ports import Call
 from freehold.drivers.postgres.batch import Known, not_reached
-from freehold.drivers.postgres.bridge import bridged, wait
+from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.links import ReadLink, Wait, shut
 from freehold.drivers.postgres.refusals import (
     Again,
@@ -98,13 +98,19 @@ class Queries:
 
     def _in_snapshot(self, session: Session, call: Call, wait: Wait) -> tuple[int, Any]:
         try:
-            wait(session.run(_SNAPSHOT))
+            self._run(session, _SNAPSHOT, wait)
             seq = self._refresh(session, wait)
             return seq, self._invoke(session, call, wait, left=_MANY)
-        except (asyncpg.PostgresError, *LOST) as error:
-            raise Lost(error) if isinstance(error, LOST) else refused(error) from None
         finally:
             end(session, wait)
+
+    def _run(self, session: Session, sql: str, wait: Wait) -> None:
+        try:
+            wait(session.run(sql))
+        except LOST as error:
+            raise Lost(error) from None
+        except asyncpg.PostgresError as error:
+            raise refused(error) from None
 
     def _invoke(self, session: Session, call: Call, wait: Wait, *, left: int) -> Any:
         link = ReadLink(
@@ -221,11 +227,12 @@ class Readers:
 
     async def _work(self) -> None:
         session: Session | None = None
+        bridge = Bridge()
         try:
             with suppress(*LOST, asyncpg.PostgresError):
                 session = await self._connect()
             while (call := await self._next()) is not None:
-                session = await self._run(session, call)
+                session = await self._run(session, call, bridge)
         finally:
             if session is not None:
                 await session.close()
@@ -239,7 +246,7 @@ class Readers:
         self._idle.append(resting)
         return await resting
 
-    async def _run(self, session: Session | None, call: Call) -> Session | None:
+    async def _run(self, session: Session | None, call: Call, bridge: Bridge) -> Session | None:
         for _ in range(_TRIES):
             if self._clock.monotonic_ns() >= call.deadline_ns:
                 call.failed(self._known.seq, too_late())
@@ -251,7 +258,7 @@ class Readers:
                     call.failed(self._known.seq, error)
                     return None
             try:
-                await bridged(self._ask, session, call)
+                await bridge.run(self._ask, session, call)
             except Lost:
                 session.hang_up()
             else:

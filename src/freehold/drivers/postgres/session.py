@@ -57,15 +57,16 @@ class Session:
         """All rows of a statement."""
         statement = self._prepared.get(sql)
         if statement is None:
-            statement = await self._prepare(sql)
+            return (await self._first(sql, values))[1]
         return await statement.fetch(*values)  # type: ignore[no-any-return]
 
     async def change(self, sql: str, values: Sequence[Any]) -> int:
         """Run a statement that changes rows; how many it changed."""
         statement = self._prepared.get(sql)
         if statement is None:
-            statement = await self._prepare(sql)
-        await statement.fetch(*values)
+            statement, _ = await self._first(sql, values)
+        else:
+            await statement.fetch(*values)
         # `INSERT 0 3`, `UPDATE 3`
         count = statement.get_statusmsg().rsplit(" ", 1)[-1]
         return int(count) if count.isdigit() else 0
@@ -90,11 +91,20 @@ class Session:
         with contextlib.suppress(*LOST):
             self.connection.terminate()
 
-    async def _prepare(self, sql: str) -> Any:
+    async def _first(self, sql: str, values: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """Prepare a statement and run it for the first time."""
         if len(self._prepared) >= _PREPARED_MAX:
             self._prepared.pop(next(iter(self._prepared)))
-        statement = self._prepared[sql] = await self.connection.prepare(sql)
-        return statement
+        statement = await self.connection.prepare(sql)
+        try:
+            rows = await statement.fetch(*values)
+        except asyncpg.DataError:
+            # Prepared and never run, a statement leaves its own transaction open, and the next
+            # BEGIN would not get its isolation level.
+            await self.connection.execute("SELECT 1")
+            raise
+        self._prepared[sql] = statement
+        return statement, rows
 
 
 async def connect(url: str, *, settings: dict[str, str] | None = None) -> Session:

@@ -20,7 +20,7 @@ import asyncpg
 from freehold.clock import Clock
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres.batch import Batches, InDoubt, Known
-from freehold.drivers.postgres.bridge import bridged, wait
+from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.readers import PATIENCE_NS
 from freehold.drivers.postgres.refusals import Lost, closed, gone, too_late, unknown
 from freehold.drivers.postgres.session import LOST, Session
@@ -68,6 +68,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
         self._is_closing = False
+        self._bridge = Bridge()
         #: When the present batch began; None between batches.
         self.busy_since_ns: int | None = None
         #: Whether the server answered last time.
@@ -143,7 +144,7 @@ class Writer:
 
     async def _step(self, session: Session, waiting: Sequence[Pending]) -> None:
         try:
-            await bridged(self._batches.step, session, waiting, wait)
+            await self._bridge.run(self._batches.step, session, waiting, wait)
         except Lost:
             session.hang_up()
         except InDoubt as doubt:
