@@ -35,7 +35,8 @@ from freehold.clock import Clock
 from freehold.db import IN_PROCESS, Context, Writer
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.pending import Pending
-from freehold.drivers.postgres.links import Wait, WriteLink, shut
+from freehold.drivers.postgres.links import WriteLink, shut
+from freehold.drivers.postgres.outbox import Outbox
 from freehold.drivers.postgres.refusals import (
     AGAIN,
     Again,
@@ -43,6 +44,8 @@ from freehold.drivers.postgres.refusals import (
     Spoiled,
     Stopped,
     TimeUp,
+    Undeferred,
+    Wait,
     refused,
     unknown,
 )
@@ -157,14 +160,17 @@ class Batches:
         attempt = _Attempt(self, session, wait)
         careful = {id(each) for each in batch if self._was_guilty(each.call.method)}
         spoiled = again = 0
+        may_defer = True
         while True:
             todo = [pending for pending in batch if not pending.is_settled]
             if not todo:
                 return
             try:
-                attempt.run(todo, careful)
+                attempt.run(todo, careful, may_defer=may_defer)
                 self.batches += 1
                 return
+            except Undeferred:
+                may_defer = False
             except _Guilty as guilty:
                 spoiled += 1
                 careful.add(id(guilty.pending))
@@ -221,14 +227,18 @@ class _Attempt:
         self._savepoints = 0
         #: A lone mutation wrote something and then failed.
         self._is_tainted = False
+        self._outbox = Outbox(session, wait, is_open=False)
 
-    def run(self, todo: Sequence[Pending], careful: set[int]) -> None:
+    def run(self, todo: Sequence[Pending], careful: set[int], *, may_defer: bool) -> None:
         """Run them; settles those that were run. Whatever is raised, nothing was committed."""
+        self._outbox = Outbox(self._session, self._wait, is_open=may_defer)
         self._savepoints = 0
         self._is_tainted = False
         try:
             self._open()
             ran = self._run_all(todo, careful)
+            if not self._is_tainted:
+                self._outbox.flush()
         except BaseException as error:
             self._roll_back()
             if isinstance(error, AGAIN):
@@ -253,6 +263,7 @@ class _Attempt:
                 monotonic_ns=self._of._monotonic_ns,
                 stop_at_ns=self._of._monotonic_ns() + self._of._mutation_ms * _MS,
                 is_careful=True,
+                outbox=self._outbox,
             )  # fmt: skip
             yield link
             self._seq += 1
@@ -295,6 +306,7 @@ class _Attempt:
             pending.error = not_reached(call.min_seq, self._seq)
             return
         if is_careful:
+            self._outbox.flush()
             self._wait(self._session.run("SAVEPOINT fh_mutation"))
             self._savepoints += 1
         link = WriteLink(
@@ -302,6 +314,7 @@ class _Attempt:
             monotonic_ns=self._of._monotonic_ns,
             stop_at_ns=now_ns + self._of._mutation_ms * _MS,
             is_careful=is_careful,
+            outbox=self._outbox,
         )  # fmt: skip
         failure: BaseException | None = None
         try:

@@ -15,9 +15,9 @@ import asyncpg
 from freehold.clock import Clock
 from freehold.db import Caller, Context, Reader, Writer
 from freehold.drivers.postgres.batch import Batches
-from freehold.drivers.postgres.links import ReadLink, Wait, shut
+from freehold.drivers.postgres.links import ReadLink, shut
 from freehold.drivers.postgres.readers import end
-from freehold.drivers.postgres.refusals import Again, Lost, TimeUp, refused
+from freehold.drivers.postgres.refusals import Again, Lost, TimeUp, Wait, refused
 from freehold.drivers.postgres.session import Session
 from freehold.errors import DeadlineExceeded
 

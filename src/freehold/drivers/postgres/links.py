@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from freehold.drivers.postgres.outbox import Outbox
 from freehold.drivers.postgres.refusals import (
     AGAIN,
     Again,
@@ -23,15 +24,13 @@ from freehold.drivers.postgres.refusals import (
     Spoiled,
     Stopped,
     TimeUp,
+    Wait,
     still,
     translated,
     unbindable,
 )
 from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import StatementError
-
-#: Sleeps until a coroutine has its result: over the bridge, or in a thread that may wait.
-Wait = Callable[[Awaitable[Any]], Any]
 
 _MARK: Final = "SAVEPOINT fh_statement"
 _NEXT_MARK: Final = "RELEASE SAVEPOINT fh_statement; SAVEPOINT fh_statement"
@@ -56,11 +55,12 @@ class WriteLink:
         monotonic_ns: The clock.
         stop_at_ns: When the function has had its time.
         is_careful: Put a savepoint before each statement.
+        outbox: What the batch has yet to send.
     """
 
     __slots__ = (
-        "_has_mark", "_is_careful", "_monotonic_ns", "_records", "_session", "_stop_at_ns",
-        "_wait", "savepoints", "stopped", "wrote",
+        "_has_mark", "_is_careful", "_monotonic_ns", "_outbox", "_records", "_session",
+        "_stop_at_ns", "_wait", "savepoints", "stopped", "wrote",
     )  # fmt: skip
 
     def __init__(
@@ -72,8 +72,10 @@ class WriteLink:
         monotonic_ns: Monotonic,
         stop_at_ns: int,
         is_careful: bool,
+        outbox: Outbox,
     ) -> None:
         self._session = session
+        self._outbox = outbox
         self._wait = wait
         self._records = records
         self._monotonic_ns = monotonic_ns
@@ -98,19 +100,34 @@ class WriteLink:
 
     def change(self, sql: str, values: Sequence[Any], /) -> int:
         """Run a statement that changes rows; how many it changed."""
+        if not self._is_careful and self._outbox.takes(sql):
+            self._look()
+            self.wrote = True
+            try:
+                self._outbox.put(sql, values)
+            except Stopped as stopped:
+                raise self._stop(stopped) from None
+            return 1
         return self._do(self._session.change, sql, values)  # type: ignore[no-any-return]
 
-    def _do(self, how: Callable[..., Awaitable[Any]], sql: str, values: Sequence[Any]) -> Any:
+    def _look(self) -> None:
+        """Whether the handle may still be used."""
         if self.stopped is not None:
             raise still(self.stopped)
         if self._monotonic_ns() >= self._stop_at_ns:
             raise self._stop(TimeUp())
+
+    def _do(self, how: Callable[..., Awaitable[Any]], sql: str, values: Sequence[Any]) -> Any:
+        self._look()
         if not sql.startswith("SELECT"):
             self.wrote = True
         try:
+            self._outbox.flush()
             if self._is_careful:
                 self._set_mark()
             return self._wait(how(sql, values))
+        except Stopped as stopped:
+            raise self._stop(stopped) from None
         except asyncpg.PostgresError as error:
             raise self._refusal(error) from None
         except LOST as error:

@@ -22,13 +22,14 @@ from freehold.db import Context, Reader
 from freehold.db.ports import Call
 from freehold.drivers.postgres.batch import Known, not_reached
 from freehold.drivers.postgres.bridge import Bridge, wait
-from freehold.drivers.postgres.links import ReadLink, Wait, shut
+from freehold.drivers.postgres.links import ReadLink, shut
 from freehold.drivers.postgres.refusals import (
     Again,
     Lost,
     NeedsSnapshot,
     Stopped,
     TimeUp,
+    Wait,
     gone,
     refused,
     too_late,

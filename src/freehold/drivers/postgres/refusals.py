@@ -4,7 +4,7 @@ What the server's errors mean: for the transaction, for the function, and for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -21,6 +21,9 @@ from freehold.errors import (
     Unavailable,
 )
 
+#: Sleeps until a coroutine has its result: over the bridge, or in a thread that may wait.
+Wait = Callable[[Awaitable[Any]], Any]
+
 #: The whole transaction is to be run again: serialization failure, deadlock, stale plan.
 AGAIN: Final = (
     asyncpg.exceptions.SerializationError,
@@ -35,6 +38,10 @@ class Stopped(BaseException):
 
 class Spoiled(Stopped):
     """The server refused a statement and with it the transaction, which had no savepoint."""
+
+
+class Undeferred(Stopped):
+    """A row that was kept back was refused, and nobody knows whose it was."""
 
 
 class TimeUp(Stopped):

@@ -71,6 +71,16 @@ class Session:
         count = statement.get_statusmsg().rsplit(" ", 1)[-1]
         return int(count) if count.isdigit() else 0
 
+    async def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One statement with many rows of values, sent without waiting between them."""
+        if sql not in self._prepared:
+            await self._first(sql, rows[0])
+            rows = rows[1:]
+        if len(rows) == 1:
+            await self._prepared[sql].fetch(*rows[0])
+        elif rows:
+            await self._prepared[sql].executemany(rows)
+
     async def run(self, sql: str) -> str:
         """Statements without parameters, sent together; the tag of the last one."""
         return await self.connection.execute(sql)  # type: ignore[no-any-return]
