@@ -254,6 +254,29 @@ class ContractMismatch(CallError):
     title = "The client is of another contract"
 
 
+class IdempotencyMismatch(CallError):
+    """The idempotency key was used before, with other arguments; nothing was done."""
+
+    code = "idempotency_mismatch"
+    status = 422
+    title = "The key belongs to another call"
+
+
+class AnswerGone(CallError):
+    """The mutation was done under this key before, and its answer is not kept."""
+
+    code = "answer_gone"
+    status = 410
+    outcome = "ok"
+    title = "It was done; the answer is not kept"
+
+
+class SecretGone(AnswerGone):
+    """The mutation was done under this key before, and what it revealed is not kept."""
+
+    code = "secret_gone"
+
+
 class Overloaded(CallError):
     """Too much is waiting; nothing was done. Try again after `retry_after_s`."""
 

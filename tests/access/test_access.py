@@ -30,7 +30,7 @@ def database() -> Iterator[TestDatabase]:
 
 def a_key(database: TestDatabase, **said: object) -> str:
     data = NewKey(**{"name": "scout", "scopes": ["DataLayer.get*"], **said})  # type: ignore[arg-type]
-    return database.database.write(lambda db: create_key(db, data, pepper=PEPPER)).key
+    return str(database.database.write(lambda db: create_key(db, data, pepper=PEPPER)).key)
 
 
 def authenticator(database: TestDatabase) -> KeyAuthenticator:

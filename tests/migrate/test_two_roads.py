@@ -110,11 +110,13 @@ def record(name: str, tables: dict[str, Table], renamed: dict[str, str]) -> type
         up = References("first.id", on_delete=drawn.up)  # type: ignore[arg-type]
         fields["up"] = Annotated[holds | None, up]
         defaults["up"] = None
+    # True of every row on both engines, and over every column.
+    always = " OR ".join(f'"{column}" IS NOT NULL' for column in ["id", *drawn.columns])
     indexes = {
         None: [],
         "id desc": [Index("id desc", name=f"{name}_more")],
         "unique": [Index("id", name=f"{name}_more", unique=True)],
-        "where": [Index("id", name=f"{name}_more", where="id > 0")],
+        "where": [Index("id", name=f"{name}_more", where=always)],
     }
     keep = Trigger(name=f"{name}_keep", when="before", event="delete", refuse="it's kept")
     touch = Trigger(
@@ -126,7 +128,7 @@ def record(name: str, tables: dict[str, Table], renamed: dict[str, str]) -> type
         {"__annotations__": fields, "__module__": __name__, **defaults},
         table=name,
         indexes=indexes[drawn.index],
-        checks=[Check("length(id) < 50", name=f"ck_{name}")] if drawn.has_check else [],
+        checks=[Check(always, name=f"ck_{name}")] if drawn.has_check else [],
         triggers=[keep, touch] if drawn.has_trigger else [],
     )
     return made

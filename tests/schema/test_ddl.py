@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 
 from freehold.schema import (
     Check,
     DialectName,
+    Index,
     PrimaryKey,
     Record,
     References,
@@ -135,15 +137,15 @@ WHEN (NEW.title <> '') BEGIN UPDATE sessions SET id = id; END\
 
 POSTGRESQL = """\
 CREATE TABLE sessions (
-  id TEXT NOT NULL,
-  idea_id TEXT,
+  id TEXT COLLATE "C" NOT NULL,
+  idea_id TEXT COLLATE "C",
   PRIMARY KEY (id)
 )
 ;
 CREATE TABLE ideas (
-  id TEXT NOT NULL,
-  title TEXT DEFAULT '100% ''a:b''' NOT NULL,
-  session_id TEXT,
+  id TEXT COLLATE "C" NOT NULL,
+  title TEXT COLLATE "C" DEFAULT '100% ''a:b''' NOT NULL,
+  session_id TEXT COLLATE "C",
   PRIMARY KEY (id),
   CONSTRAINT fk_ideas_session_id FOREIGN KEY(session_id) REFERENCES sessions (id) \
 ON DELETE SET NULL,
@@ -176,6 +178,15 @@ def test_the_ddl_reads_so(dialect: DialectName, text: str) -> None:
     assert "\n;\n".join(RING.ddl(dialect)) == text
 
 
+def test_one_dialect_leaves_the_other_as_it_was() -> None:
+    """A ring's reference, which PostgreSQL adds later, stays in SQLite's table."""
+    before = RING.ddl("sqlite")
+    RING.ddl("postgresql")
+
+    assert RING.ddl("sqlite") == before
+    assert RING.ddl("postgresql") == POSTGRESQL.split("\n;\n")
+
+
 def test_each_part_can_be_asked_for_alone() -> None:
     """Migrations build one table, one index, one trigger."""
     table = RING.table("ideas")
@@ -186,3 +197,53 @@ def test_each_part_can_be_asked_for_alone() -> None:
     assert "fk_ideas" not in create_table(
         table, "postgresql", without=list(table.foreign_key_constraints)
     )
+
+
+class Shelf(
+    Record,
+    table="shelves",
+    indexes=[Index("room", "place desc"), Index("label", unique=True, where="label <> ''")],
+):
+    """Columns with and without nulls, in both directions."""
+
+    id: Annotated[str, PrimaryKey()]
+    room: str | None = None
+    place: int | None = None
+    label: str = ""
+    cover: bytes = b"\x00'"
+
+
+def test_indexes_are_in_one_order_on_both_engines() -> None:
+    """Null is smaller than every value; else an index could not give an order that says so."""
+    shelves = Schema([Shelf])
+    table = shelves.table("shelves")
+
+    assert create_indexes(table, "postgresql") == [
+        "CREATE UNIQUE INDEX idx_shelves_label ON shelves (label) WHERE label <> ''",
+        "CREATE INDEX idx_shelves_room_place ON shelves (room NULLS FIRST, place DESC NULLS LAST)",
+    ]
+    assert create_indexes(table, "sqlite")[1] == (
+        "CREATE INDEX idx_shelves_room_place ON shelves (room, place DESC)"
+    )
+
+
+def test_bytes_are_written_as_each_engine_has_them() -> None:
+    """As a default."""
+    table = Schema([Shelf]).table("shelves")
+
+    assert "DEFAULT (X'0027')" in create_table(table, "sqlite")
+    assert "DEFAULT '\\x0027'::bytea" in create_table(table, "postgresql")
+
+
+def test_checks_stand_in_the_order_of_their_names() -> None:
+    """So that of two broken ones both engines tell the same."""
+
+    class Door(
+        Record, table="doors", checks=[Check("a > 0", name="zz"), Check("a < 9", name="aa")]
+    ):
+        id: Annotated[str, PrimaryKey()]
+        a: Literal[1, 2]
+
+    [text] = Schema([Door]).ddl("sqlite")
+
+    assert re.findall(r"CONSTRAINT (\w+) CHECK", text) == ["aa", "ck_doors_a", "zz"]

@@ -124,12 +124,12 @@ def test_another_verb_on_a_page_is_refused_with_the_right_ones(toy: Toy, verb: s
     assert answer.json["error"] == "WrongVerb"
 
 
-def test_the_bare_rpc_path_says_what_is_missing(toy: Toy) -> None:
-    """Somebody forgot the method."""
+def test_the_bare_rpc_path_is_where_transactions_go(toy: Toy) -> None:
+    """It goes the way of a call; this dispatcher has only single methods."""
     answer = asked(toy, post("Notes.get").replace(b"/rpc/Notes/get", b"/rpc"))
 
-    assert answer.status == 400
-    assert "/rpc/Entrypoint/method" in answer.json["hint"]
+    assert answer.status == 404
+    assert answer.json["title"] == "There is no such method"
 
 
 def test_a_query_string_does_not_matter_to_a_page(toy: Toy) -> None:

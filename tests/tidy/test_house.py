@@ -215,6 +215,8 @@ def test_tests_mirror_the_house() -> None:
     """Each folder of tests is a room of the house, or one of the named cross rooms."""
     rooms = {path.name for path in SRC.iterdir() if path.is_dir()}
     cross = {"contract", "golden", "e2e", "tidy", "typing", "docs", "__pycache__"}
+    # What goes through real servers and their faults, and the one driver's tests of its own.
+    cross |= {"faults", "lockstep", "drivers_postgres"}
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
 
     assert folders - rooms - cross == set()

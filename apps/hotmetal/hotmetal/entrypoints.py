@@ -101,7 +101,7 @@ class DataLayer(Entrypoint):
     delete_publication_outlet = publication_outlets.delete_publication_outlet
 
     # Publication tokens
-    create_publication_token = publication_tokens.create_publication_token
+    create_publication_token = method(publication_tokens.create_publication_token, reveals=True)
     validate_publication_token = method(
         publication_tokens.validate_publication_token, aliases={"tokenHash": "token"}
     )

@@ -66,6 +66,7 @@ def admin_entrypoint(
 
     functions = (create_key, list_keys, revoke_key, sql)
     body: dict[str, Any] = {
-        function.__name__: method(function, scope=ADMIN_SCOPE) for function in functions
+        function.__name__: method(function, scope=ADMIN_SCOPE, reveals=function is create_key)
+        for function in functions
     }
     return type(ADMIN_NAME, (Entrypoint,), {"database": database, **body})

@@ -29,6 +29,8 @@ from freehold.errors import StartError, invariant
 from freehold.ids import Ids, SystemIds
 from freehold.rpc.contract import Contract, contract_of
 from freehold.rpc.dispatch import Dispatcher, Request
+from freehold.rpc.idempotency import IDEMPOTENCY_SCHEMA, KeptAnswer
+from freehold.schema import Schema
 from freehold.wire.codec import MSGPACK
 from freehold.wire.limits import Limits
 
@@ -39,6 +41,7 @@ Binding = TypeVar("Binding", bound=AsyncBinding)
 #: A database of any engine, as this room and those above it use it.
 AnyDatabase: TypeAlias = "SqliteDatabase | PostgresDatabase"
 KEYS_TABLE: Final[str] = ServiceKey.__table__.name
+CALLS_TABLE: Final[str] = KeptAnswer.__table__.name
 
 #: Beside a database, unless said otherwise.
 DATA_FOLDER: Final = ".freehold"
@@ -249,19 +252,7 @@ def _open_file(
         limits=options.limits,
     )
 
-    def prepare(connection: apsw.Connection) -> None:
-        bring_up_to_date(
-            connection,
-            declared,
-            path,
-            mode=options.upgrade,
-            clock=options.clock,
-            on_progress=options.on_progress,
-        )
-        if is_first:
-            _create_access_tables(connection)
-
-    database.open(prepare)
+    database.open(lambda c: prepare_file(c, declared, path, options=options, is_first=is_first))
     invariant(database.path is not None, "an application's database is a file")
     return database
 
@@ -269,7 +260,7 @@ def _open_file(
 def _open_server(
     declared: Database, address: Address, secrets: Secrets, options: Options, *, is_first: bool
 ) -> PostgresDatabase:
-    from freehold.drivers.postgres import PostgresDatabase, create_once, watch_keys
+    from freehold.drivers.postgres import PostgresDatabase
 
     database = PostgresDatabase(
         address,
@@ -281,24 +272,53 @@ def _open_server(
         limits=options.limits,
     )
 
-    def prepare(connection: BlockingConnection) -> None:
-        bring_postgres_up_to_date(
-            connection,
-            declared,
-            mode=options.upgrade,
-            clock=options.clock,
-            on_progress=options.on_progress,
-        )
-        if is_first:
-            create_once(connection, KEYS_TABLE, ACCESS_SCHEMA.ddl("postgresql"))
-            watch_keys(connection, KEYS_TABLE)
-
-    database.open(prepare)
+    database.open(lambda c: prepare_server(c, declared, options, is_first=is_first))
     return database
 
 
-def _create_access_tables(connection: apsw.Connection) -> None:
+def prepare_file(
+    connection: apsw.Connection,
+    declared: Database,
+    path: Path,
+    *,
+    options: Options,
+    is_first: bool,
+) -> None:
+    """What is done to a database's file before anything else is: its schema, the keys' table."""
+    bring_up_to_date(
+        connection,
+        declared,
+        path,
+        mode=options.upgrade,
+        clock=options.clock,
+        on_progress=options.on_progress,
+    )
+    _create_own_tables(connection, IDEMPOTENCY_SCHEMA)
+    if is_first:
+        _create_own_tables(connection, ACCESS_SCHEMA)
+
+
+def prepare_server(
+    connection: BlockingConnection, declared: Database, options: Options, *, is_first: bool
+) -> None:
+    """The same on a server."""
+    from freehold.drivers.postgres import create_once, watch_keys
+
+    bring_postgres_up_to_date(
+        connection,
+        declared,
+        mode=options.upgrade,
+        clock=options.clock,
+        on_progress=options.on_progress,
+    )
+    create_once(connection, CALLS_TABLE, IDEMPOTENCY_SCHEMA.ddl("postgresql"))
+    if is_first:
+        create_once(connection, KEYS_TABLE, ACCESS_SCHEMA.ddl("postgresql"))
+        watch_keys(connection, KEYS_TABLE)
+
+
+def _create_own_tables(connection: apsw.Connection, schema: Schema) -> None:
     with connection:
-        for sql in ACCESS_SCHEMA.ddl("sqlite"):
+        for sql in schema.ddl("sqlite"):
             verb, kind, rest = sql.split(" ", 2)
             connection.execute(f"{verb} {kind} IF NOT EXISTS {rest}")

@@ -17,9 +17,11 @@ from freehold.app.declaration import Database
 from freehold.clock import Clock
 from freehold.errors import MigrationNeeded
 from freehold.migrate.apply import adopt, apply, require_current
-from freehold.migrate.files import Migration, load
+from freehold.migrate.files import Migration
 from freehold.migrate.history import entries, matches
+from freehold.migrate.pairs import load_all
 from freehold.migrate.postgres import apply as postgres_apply
+from freehold.migrate.postgres import history as postgres_history
 from freehold.migrate.postgres import shape as postgres_shape
 from freehold.migrate.postgres import sync as postgres_sync
 from freehold.migrate.postgres.connection import SqlConnection
@@ -60,7 +62,7 @@ def bring_up_to_date(
         _say(progress, on_progress)
 
     is_new = not table_names(connection)
-    migrations = load(declared.migrations) if declared.migrations is not None else []
+    migrations = load_all(declared.migrations, "sqlite") if declared.migrations else []
     if migrations:
         if mode == "adopt":
             adopt(connection, migrations, clock=clock)
@@ -87,10 +89,7 @@ def bring_up_to_date(
             on_progress=tell,
         )
     elif shape_of(connection) != shape_of_schema(declared.schema) or entries(connection):
-        raise MigrationNeeded(
-            f"{path} is older than the schema of {declared.name!r}.",
-            hint="Write a migration with `freehold migrate plan`, then `freehold migrate apply`.",
-        )
+        raise _too_old(declared, str(path))
 
 
 def bring_postgres_up_to_date(
@@ -113,27 +112,53 @@ def bring_postgres_up_to_date(
     Raises:
         DatabaseTooNew, MigrationNeeded, MigrationFailed: As `bring_up_to_date`.
     """
-    migrations = load(declared.migrations, "postgresql") if declared.migrations else []
+    migrations = load_all(declared.migrations, "postgresql") if declared.migrations else []
 
     def tell(progress: Progress) -> None:
         _say(progress, on_progress)
 
     def work() -> None:
         is_new = not postgres_shape.table_names(connection)
-        if not migrations and is_new:
-            postgres_sync.build(connection, declared.schema)
-        elif not migrations:
-            postgres_apply.require_shape(connection, declared.schema)
+        if not migrations:
+            _without_files(connection, declared, may_change=is_new or mode == "sync", tell=tell)
         elif mode == "adopt":
             postgres_apply.adopt(connection, migrations, clock=clock)
         elif mode == "refuse" and not is_new:
             postgres_apply.require_current(connection, migrations, expected=declared.schema)
         else:
+            had = postgres_history.entries(connection)
+            is_young = mode == "sync" and not is_new and not had
+            if is_young and postgres_history.matches(connection, migrations):
+                # In development the database was there before its first migration.
+                postgres_apply.adopt(connection, migrations, clock=clock)
             postgres_apply.apply_waiting(
                 connection, migrations, clock=clock, expected=declared.schema, on_progress=tell
             )
 
     transact(connection, work, on_progress=tell)
+
+
+def _without_files(
+    connection: SqlConnection,
+    declared: Database,
+    *,
+    may_change: bool,
+    tell: Callable[[Progress], None],
+) -> None:
+    if may_change:
+        postgres_sync.sync(connection, declared.schema, on_progress=tell)
+        return
+    here = postgres_shape.shape_of(connection)
+    there = postgres_shape.shape_of_schema(connection, declared.schema)
+    if here != there or postgres_history.entries(connection):
+        raise _too_old(declared, "This database")
+
+
+def _too_old(declared: Database, what: str) -> MigrationNeeded:
+    return MigrationNeeded(
+        f"{what} is older than the schema of {declared.name!r}.",
+        hint="Write a migration with `freehold migrate plan`, then `freehold migrate apply`.",
+    )
 
 
 def _say(progress: Progress, on_progress: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ import typer
 
 from freehold.cli import (
     call,
+    copy,
     dev,
     doctor,
     generate,
@@ -48,6 +49,7 @@ app.command("call")(call.call)
 app.command("seed")(seed.seed)
 app.add_typer(keys.commands, name="keys")
 app.command("sql")(sql.sql)
+app.command("copy")(copy.copy)
 app.command("doctor")(doctor.doctor)
 
 

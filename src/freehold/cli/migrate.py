@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,10 @@ from freehold.cli.finding import (
 )
 from freehold.errors import SchemaError, StartError
 
+if TYPE_CHECKING:
+    from freehold.app.places import Place
+    from freehold.migrate.history import Status
+
 commands = typer.Typer(help="Migrations: plan, apply, adopt, status, check.", no_args_is_help=True)
 
 
@@ -32,38 +36,45 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Write the next migration: the way from the files there are to the schema. Then read it.
+    Write the next migration for both engines: the way from the files there are to the schema.
+
+    Read what it wrote. Files that one engine has not yet are written too.
 
     Example: [bold]freehold migrate plan --name "topics have a colour"[/]
     """
-    from freehold.migrate.files import load, write
-    from freehold.migrate.plan import plan_next
+    from freehold.migrate.pairs import plan_pair
 
     found: dict[str, Any] = {}
     for declared in find_app(app).databases.values():
         folder = _folder(declared)
-        migrations = load(folder)
-        planned = plan_next(declared.schema, migrations)
+        planned = plan_pair(declared.schema, folder)
         if planned.refusals:
             raise SchemaError(" ".join(str(refusal) for refusal in planned.refusals))
-        path = None
+        paths: list[Path] = []
         if not planned.is_empty and not dry_run:
-            slug = name or ("initial" if not migrations else "change")
-            path = write(folder, planned, slug)
-        found[declared.name] = {"steps": planned.sentences, "file": str(path) if path else None}
+            paths = planned.write(folder, name or ("change" if planned.number > 1 else "initial"))
+        files = [str(path) for path in paths]
+        found[declared.name] = {
+            "steps": planned.sentences,
+            "file": files[0] if files else None,
+            "files": files,
+        }
         if not as_json:
-            _show_plan(declared.name, planned.sentences, path)
+            _show_plan(declared.name, planned.sentences, files)
     if as_json:
         show_json(found)
 
 
-def _show_plan(name: str, sentences: list[str], path: Path | None) -> None:
+def _show_plan(name: str, sentences: list[str], files: list[str]) -> None:
     if not sentences:
         say(f"{name}: the files lead to the schema; nothing to plan")
     for sentence in sentences:
         tell(f"{name}: {sentence}")
-    if path is not None:
-        say(f"wrote {path}: read it, then `freehold migrate apply`")
+    for path in files[:-1]:
+        say(f"wrote {path}")
+    if files:
+        them = "them" if len(files) > 1 else "it"
+        say(f"wrote {files[-1]}: read {them}, then `freehold migrate apply`")
 
 
 @commands.command("apply")
@@ -74,7 +85,7 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Apply what waits, whole or not at all. The server must be stopped.
+    Apply what waits, whole or not at all. Who serves a file must be stopped before.
 
     Example: [bold]freehold migrate apply --data-dir /var/lib/notes[/]
     """
@@ -136,15 +147,16 @@ def status(
 @commands.command("check")
 def check(app: AppOption = None, as_json: JsonOption = False) -> None:
     """
-    Whether the files lead to the schema; exit 1 when they do not.
+    Whether each engine has every file, and the files lead to the schema; exit 1 when not.
+
+    It needs no database and no server.
 
     Example: [bold]freehold migrate check[/] in CI.
     """
-    from freehold.migrate.apply import check as differences
-    from freehold.migrate.files import load
+    from freehold.migrate.pairs import check_pair
 
     found = {
-        declared.name: differences(declared.schema, load(_folder(declared)))
+        declared.name: check_pair(declared.schema, declared.migrations)
         for declared in find_app(app).databases.values()
         if declared.migrations is not None
     }
@@ -168,25 +180,39 @@ def _folder(declared: Database) -> Path:
 
 def _states(app: App, folder: Path, database: str | None) -> list[dict[str, Any]]:
     from freehold.app.places import places
-    from freehold.migrate.files import load
-    from freehold.migrate.history import reading
-    from freehold.migrate.history import status as history
 
     found = places(app, folder.resolve(), database)
-    rows: list[dict[str, Any]] = []
-    for declared in app.databases.values():
-        migrations = load(declared.migrations) if declared.migrations is not None else []
-        path = found[declared.name]
-        if not isinstance(path, Path) or not path.exists():
-            rows += [_row(declared.name, m.name, "waiting", None) for m in migrations]
-            continue
-        with reading(path) as connection:
-            rows += [
-                _row(declared.name, each.name, each.state, each.applied_at)
-                for each in history(connection, migrations)
-            ]
-    return rows
+    return [
+        _row(declared.name, each)
+        for declared in app.databases.values()
+        for each in _history(declared, found[declared.name])
+    ]
 
 
-def _row(database: str, name: str, state: str, applied_at: int | None) -> dict[str, Any]:
-    return {"database": database, "name": name, "state": state, "appliedAt": applied_at}
+def _history(declared: Database, place: Place) -> list[Status]:
+    """What one database has had and what waits; nothing is changed."""
+    from freehold.migrate.files import load
+    from freehold.migrate.history import entries, reading, statuses
+
+    folder = declared.migrations
+    if not isinstance(place, Path):
+        from freehold.drivers.postgres import blocking_connection
+        from freehold.migrate.postgres import history as postgres_history
+
+        with blocking_connection(place.url) as connection:
+            had = postgres_history.entries(connection)
+        return statuses(had, load(folder, "postgresql") if folder else [])
+    had = []
+    if place.exists():
+        with reading(place) as file:
+            had = entries(file)
+    return statuses(had, load(folder) if folder else [])
+
+
+def _row(database: str, each: Status) -> dict[str, Any]:
+    return {
+        "database": database,
+        "name": each.name,
+        "state": each.state,
+        "appliedAt": each.applied_at,
+    }

@@ -116,6 +116,7 @@ async def _serve(
     opened: Callable[[OpenApp, Addresses], None],
     broken: list[BaseException],
 ) -> None:
+    from freehold.app.housekeeping import kept_house
     from freehold.server import serve_until_signal
 
     loop = asyncio.get_running_loop()
@@ -141,7 +142,8 @@ async def _serve(
         opened(running, addresses)
 
     try:
-        await serve_until_signal(server, started=started)
+        async with kept_house(running):
+            await serve_until_signal(server, started=started)
     finally:
         await running.finish()
 

@@ -6,13 +6,14 @@ Handles, statements, rows, pages. How a transaction is made is not here, see `dr
 
 from freehold.db.caller import IN_PROCESS, Caller
 from freehold.db.link import ConstraintViolation, Context, Link
+from freehold.db.lists import any_of
 from freehold.db.pages import Page
+from freehold.db.ports import Refused
 from freehold.db.reader import Reader
 from freehold.db.statements import (
     Change,
     Select,
     Statement,
-    any_of,
     delete,
     param,
     select,
@@ -30,6 +31,7 @@ __all__ = [
     "Link",
     "Page",
     "Reader",
+    "Refused",
     "Select",
     "Statement",
     "Writer",

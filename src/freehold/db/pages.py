@@ -99,7 +99,7 @@ class Keyset:
             core = core.order_by(order)
         if nulls is not None:
             core = core.where(self._later(nulls))
-        return core.limit(sa.bindparam("_page_rows", required=True))
+        return core.limit(sa.bindparam("_page_rows", required=True, type_=sa.BigInteger()))
 
     def _later(self, nulls: tuple[bool, ...]) -> Any:
         """Rows that come later than the cursor's in the order."""

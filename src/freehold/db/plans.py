@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from freehold.db import affinity
 from freehold.db.rows import RowReader, row_reader, row_writer
 from freehold.errors import InvalidArgument, StatementError
 from freehold.schema import Field, Record, wire_name
-from freehold.schema.sqltext import quoted
+from freehold.schema.sqltext import literal, quoted
 
 #: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
 _MANY_ROWS_MAX: Final = 100
@@ -44,11 +45,16 @@ class RecordPlan:
         by_column = {field.column: field for field in self.fields}
         self.key: tuple[Field, ...] = tuple(by_column[c.name] for c in table.primary_key.columns)
         self.counted = next((f for f in self.key if f.is_automatic and not f.stamp), None)
-        self._mark: Callable[[int], str] = _mark if dialect == "sqlite" else _numbered_mark
+        is_sqlite = dialect == "sqlite"
+        self._mark: Callable[[int], str] = _mark if is_sqlite else _numbered_mark
+        #: Values are made to fit their columns here, because the driver would cut or refuse them.
+        self.fits = not is_sqlite
         self._columns = ", ".join(quoted(field.column) for field in self.fields)
         self.simple_key = len(self.key) == 1 and self.key[0].kind.name in _SIMPLE_KEYS
         #: The key is the driver's value, and a row is more than one: `Link.row` can read it.
         self.is_direct = self.simple_key and len(self.fields) > 1
+        #: And the engine takes any value for it.
+        self.is_bare = self.is_direct and is_sqlite
         self.insert_fields = tuple(f for f in self.fields if f is not self.counted)
         self.values = row_writer(self.insert_fields)
         self.all_values = row_writer(self.fields) if self.counted else self.values
@@ -79,7 +85,7 @@ class RecordPlan:
             InvalidArgument: A part is outside what its column can hold.
         """
         if self.simple_key:
-            return (key,)
+            return self.equalled(self.key, (key,)) if self.fits else (key,)
         parts = key if isinstance(key, tuple) else (key,)
         if len(parts) != len(self.key):
             names = ", ".join(field.name for field in self.key)
@@ -93,7 +99,26 @@ class RecordPlan:
             value = part if write is None or part is None else write(part)
             # The place of a sealed value tells True from 1.
             values.append(int(value) if isinstance(value, bool) else value)
-        return values
+        return self.equalled(self.key, values) if self.fits else values
+
+    def equalled(self, fields: Sequence[Field], values: Sequence[Any]) -> list[Any]:
+        """Values that these fields are to equal, as the driver takes them."""
+        return [
+            None if value is None else affinity.equalled(field.kind.holds, value)
+            for field, value in zip(fields, values, strict=True)
+        ]
+
+    def stored(self, fields: Sequence[Field], values: Sequence[Any]) -> list[Any]:
+        """
+        Values that these fields are to store, as the driver takes them.
+
+        Raises:
+            ConstraintViolation: A field holds another sort of value.
+        """
+        return [
+            affinity.stored(field.kind.holds, value, table=self.table, column=field.column)
+            for field, value in zip(fields, values, strict=True)
+        ]
 
     def key_of(self, row: Record) -> Sequence[Any]:
         """The key of a row, as the driver takes it."""
@@ -133,14 +158,21 @@ class RecordPlan:
             self._kept["update", names] = found
         return found
 
-    def put_sql(self, at: tuple[str, ...], keep: tuple[str, ...]) -> str:
+    def put_sql(
+        self, at: tuple[str, ...], keep: tuple[str, ...], only: tuple[str, ...] = ()
+    ) -> str:
         """
         INSERT, or UPDATE of the row that has the same values in `at`; answers with the row.
+
+        Args:
+            at: What makes the rows the same.
+            keep: Fields that an update leaves as they are.
+            only: Fields that must be the same too; else nothing happens, and there is no row.
 
         Raises:
             StatementError: Nothing makes `at` unique, or a name is no field.
         """
-        found = self._kept.get(("put", at, keep))
+        found = self._kept.get(("put", at, keep, only))
         if found is None:
             target = [self.field(name) for name in at]
             self._refuse_ambiguous(target)
@@ -157,11 +189,15 @@ class RecordPlan:
                 f"{quoted(f.column)} = excluded.{quoted(f.column)}" for f in changed or target
             )
             columns = ", ".join(quoted(field.column) for field in target)
-            found = (
-                f"{self.insert_sql} ON CONFLICT ({columns}) DO UPDATE SET {sets} "
-                f"RETURNING {self._columns}"
+            same = " AND ".join(
+                f"{quoted(self.table)}.{column} = excluded.{column}"
+                for column in (quoted(self.field(name).column) for name in only)
             )
-            self._kept["put", at, keep] = found
+            found = (
+                f"{self.insert_sql} ON CONFLICT ({columns}) DO UPDATE SET {sets}"
+                f"{' WHERE ' + same if same else ''} RETURNING {self._columns}"
+            )
+            self._kept["put", at, keep, only] = found
         return found
 
     def _refuse_ambiguous(self, target: Sequence[Field]) -> None:
@@ -195,6 +231,8 @@ class RecordPlan:
         if found is None:
             fields = self.insert_fields if counted else self.fields
             found = self._insert(fields, rows) + (" ON CONFLICT DO NOTHING" if ignore else "")
+            if self.fits and self.counted is not None and not counted:
+                found += f" RETURNING {self._count_on()}"
             self._kept[place] = found
         return found
 
@@ -208,6 +246,16 @@ class RecordPlan:
     def insert_counted_sql(self) -> str:
         """INSERT of a row whose key the engine counts up, answering with the key."""
         return f"{self.insert_sql} RETURNING {quoted(self.key[0].column)}"
+
+    def _count_on(self) -> str:
+        """Lets the sequence go on above a key that was given, as SQLite's counting does."""
+        key = quoted(self.key[0].column)
+        sequence = f"pg_get_serial_sequence({literal(quoted(self.table))}, {literal(key[1:-1])})"
+        last = f"pg_sequence_last_value({sequence})"
+        return (
+            f"setval({sequence}, greatest({key}, coalesce({last}, 1)), "
+            f"{key} >= 1 OR {last} IS NOT NULL)"
+        )
 
     def field(self, name: str) -> Field:
         """

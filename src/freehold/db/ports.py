@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from freehold.db.caller import Caller
 from freehold.db.reader import Reader
+from freehold.db.writer import Writer
 
 
 class Call(Protocol):
@@ -69,6 +70,22 @@ class Call(Protocol):
         (`Overloaded`, `DeadlineExceeded`, `SeqNotReached`, `StorageFull`, `OutcomeUnknown`, a
         translated constraint). Dispatch makes `Internal` of everything that is not a `CallError`.
         """
+
+
+class Refused(Exception):
+    """
+    A mutation was refused, and that is to be written down in the same transaction.
+
+    A driver takes back what the mutation wrote, calls `keep` in a savepoint of its own, and
+    fails the call with `error`.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+    def keep(self, db: Writer) -> None:
+        """Write it down."""
 
 
 class Database(Protocol):

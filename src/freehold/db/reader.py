@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar, overload
 
+import sqlalchemy as sa
+
 from freehold.db.caller import Caller
 from freehold.db.compiled import Compiled
 from freehold.db.link import ConstraintViolation, Context, Link
+from freehold.db.owned import OwnedReader
 from freehold.db.pages import Page, binding, keyset_of, read_cursor, write_cursor
 from freehold.db.plans import PLANS, RecordPlan
 from freehold.db.rows import RowReader
 from freehold.db.statements import Select, Statement
 from freehold.db.values import UNBINDABLE, opened, unbindable
 from freehold.db.violations import explain, shown
-from freehold.errors import CallError, InvalidArgument, NotFound, StatementError
+from freehold.errors import FreeholdError, InvalidArgument, NotFound, StatementError
 from freehold.scalars import Sealed
 from freehold.schema import Record, wire_name
 
@@ -68,7 +71,7 @@ class Reader:
             NotFound: There is none.
         """
         plan = self._plans[record]
-        if plan.is_direct:
+        if plan.is_bare:
             try:
                 row = self._link.row(plan.get_sql, (key,))
             except UNBINDABLE as error:
@@ -105,6 +108,8 @@ class Reader:
                                  hint="Give it as key or by name.")  # fmt: skip
         values = [*keys, *(_equal(plan, name, value) for name, value in equals.items())]
         try:
+            if plan.fits:
+                values = plan.equalled([plan.field(name) for name in names], values)
             rows = self._link.rows(plan.find_sql(names), values)
         except UNBINDABLE as error:
             named = zip(names, values, strict=True)
@@ -201,6 +206,15 @@ class Reader:
         """
         return opened(self._context, sealed)  # type: ignore[no-any-return]
 
+    def owned_by(self, owner: str | int) -> OwnedReader:
+        """
+        The same over the rows of one owner: those of others are as if they were not there.
+
+        Raises:
+            PermissionDenied: The caller's key is bound to another user.
+        """
+        return OwnedReader(self, owner)
+
     def _row(self, plan: RecordPlan, key: Any) -> tuple[Any, ...] | None:
         """The row of that key as the driver has it."""
         values = plan.key_values(key)
@@ -229,13 +243,17 @@ class Reader:
         if compiled.own:
             given = {**params, "_now_s": self.now, "_now_ms": self.now_ms, **(own or {})}
         try:
+            if compiled.places is not None:
+                return self._link.rows(*compiled.fitted(given))
             return self._link.rows(compiled.sql, compiled.values(given))
         except ConstraintViolation as violation:
             raise self._explained(violation, what) from None
         except UNBINDABLE as error:
             raise unbindable(error, compiled.named_values(given), table="the database") from None
 
-    def _explained(self, violation: ConstraintViolation, what: Statement[Any]) -> CallError:
+    def _explained(self, violation: ConstraintViolation, what: Statement[Any]) -> FreeholdError:
+        if isinstance(what.core, sa.SelectBase):
+            return StatementError(f"the statement cannot be computed: {violation.name}.")
         record = what.record or self._context.records.get(what.table_name)
         return explain(violation, self._link, self._context, record=record)
 

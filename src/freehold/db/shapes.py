@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from dataclasses import replace
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from msgspec import UnsetType
 from freehold.db.rows import RowReader, row_reader, value_reader
 from freehold.errors import SchemaError, StatementError
 from freehold.schema import Kind, Record, Stored, read_hint
+
+#: A condition that is selected: a number on every engine, unless it is asked for as a bool.
+_TRUTH: Final = Kind("int", sa.BigInteger(), "integer", read=int)
 
 
 def reader_of(core: Any, into: Any) -> RowReader | None:
@@ -101,8 +104,9 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     """How a column is read: as the type says which it becomes."""
     stored = _kind_of(column)
     hint = _without_unset(hint)
+    is_truth = stored is None and column.type._type_affinity is sa.Boolean
     if hint is Any:
-        return stored
+        return _TRUTH if is_truth else stored
     try:
         kind = read_hint(where, hint).kind
     except SchemaError as error:
@@ -113,6 +117,8 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     if kind.holds == "real" and (stored is None or stored.holds == "integer"):
         # A count and a sum of whole numbers are whole numbers, until they are asked for as floats.
         return replace(kind, read=float)
+    if is_truth and kind.holds == "integer" and kind.read is None:
+        return replace(kind, read=int)
     is_column = isinstance(_bare(column), sa.Column)
     if stored is not None and stored.holds != kind.holds and is_column:
         raise StatementError(

@@ -30,8 +30,10 @@ _KINDS: Final[dict[str, ViolationKind]] = {
 }
 #: A text index entry over a third of a page, a row over its page, a value over 1 GB.
 _TOO_LARGE: Final = ("54000", "53400", "54P01")
-#: A text or number that the statement itself makes and no column can hold.
-_NUMBER: Final = ("22003", "22012", "2201E", "2201F", "2201G")
+#: A number that grew past what it can hold: for a column what SQLite calls a wrong type.
+_NUMBER: Final = "22003"
+#: A text with a NUL; who made the value is looked for by `unbindable`.
+_NUL: Final = ("22021", "22P05")
 _READ_ONLY: Final = ("25006", "42501")
 #: `Key (a, "userId")=(1, 2) already exists.`; the sentence is of the server's language.
 _DETAIL_KEY: Final = re.compile(r"\(((?:\"(?:[^\"]|\"\")*\"|[^\")])*)\)=\(")
@@ -82,8 +84,10 @@ def refusal(error: Any, records: Mapping[str, type[Record]]) -> Exception | None
         return TooLarge("a value is longer than the database can hold.")
     if code in _READ_ONLY:
         return StatementError("a query cannot write.", hint="Take a Writer, and it is a mutation.")
-    if code in _NUMBER:
-        return StatementError(f"the statement counts past what a number can hold: {said}.")
+    if code == _NUMBER:
+        return ConstraintViolation("type", name=said)
+    if code in _NUL:
+        return ValueError(said)
     if code[:2] in ("21", "22", "42", "0A", "P0", "2B", "2F", "38", "39"):
         return StatementError(f"PostgreSQL does not take the statement: {said}.")
     if code.startswith("23"):

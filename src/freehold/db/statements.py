@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Generic, Self, TypeVar, overload
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
 from sqlalchemy.sql import visitors
@@ -52,46 +51,6 @@ def param(name: str) -> Any:
     return sa.bindparam(name, required=True, type_=Open())
 
 
-def any_of(column: Any, values: Any) -> Any:
-    """
-    The column has one of the values of a list parameter, however many they are.
-
-    The list travels as one JSON text, so the SQL stays one string. An empty list fits no row.
-
-    Raises:
-        StatementError: The column's values do not travel as JSON.
-    """
-    kind: Kind | None = getattr(column.type, "kind", None)
-    if kind is not None and kind.name in ("bytes", "json", "sealed"):
-        raise StatementError(
-            f"any_of cannot compare a {kind.name} column.", hint="Compare it with == one by one."
-        )
-    each = sa.func.json_each(sa.type_coerce(values, _ListOf(kind))).table_valued("value")
-    return column.in_(sa.select(each.c.value))
-
-
-class _ListOf(sa.types.TypeDecorator[Any]):
-    """The type of a list parameter: JSON text of values as the column stores them."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def __init__(self, element: Kind | None = None) -> None:
-        super().__init__()
-        write = element.compare if element is not None else None
-
-        def write_list(values: Any) -> str:
-            if isinstance(values, str):
-                raise StatementError("any_of takes a list and was given one text.")
-            written = list(values) if write is None else [write(value) for value in values]
-            try:
-                return msgspec.json.encode(written).decode()
-            except UnicodeEncodeError:
-                raise InvalidArgument("a text in it holds a lone surrogate.") from None
-
-        self.kind = Kind("list", sa.Text(), "text", write=write_list, compare=write_list)
-
-
 def _write_limit(rows: int) -> int:
     if rows < 0:
         raise InvalidArgument(f"{rows} rows are none that can be asked for.")
@@ -115,6 +74,7 @@ class Statement(Generic[T]):
     _is_strict = True
 
     def __init__(self, core: Any, into: type[T]) -> None:
+        _count_limits(core)
         self._core = core
         self._into = into
         self._optional: tuple[tuple[str, Any], ...] = ()
@@ -365,13 +325,15 @@ class _Returning(Statement[T]):
 
 def _setting(field: Field, value: Any) -> Any:
     """What a column is set to, under the type that sends it through every check."""
-    as_written = Written(field.kind)
+    as_written = Written(field.kind, field.column)
     if isinstance(value, sa.BindParameter) and value.required:
         return sa.bindparam(value.key, required=True, type_=as_written)
     if value is None:
         return sa.null()
     if isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__"):
-        return value
+        is_truth = getattr(getattr(value, "type", None), "_type_affinity", None) is sa.Boolean
+        # A column holds 1 and 0, and not every engine takes a truth for them.
+        return sa.cast(value, sa.Integer()) if is_truth else value
     if field.kind.is_sealed:
         raise StatementError(
             f"{field.name} is sealed and cannot be set in a statement.",
@@ -426,6 +388,15 @@ def _change(core: Any, record: type[Record]) -> Change:
     made = Change(core, int)
     made._record = record
     return made
+
+
+def _count_limits(core: Any) -> None:
+    """Say of every parameter that limits a select, at whatever depth, that it counts rows."""
+    for element in visitors.iterate(core):
+        for name in ("_limit_clause", "_offset_clause"):
+            clause = getattr(element, name, None)
+            if isinstance(clause, sa.BindParameter) and clause.required:
+                clause.type = Stored(_LIMIT)
 
 
 def _parameters_of(core: Any) -> set[str]:

@@ -104,6 +104,12 @@ def unbindable(error: Exception, named: Iterable[tuple[str, Any]], *, table: str
                     hint="Send well-formed Unicode.",
                     path=wire_name(name),
                 )
+            if "\0" in value:
+                return InvalidArgument(
+                    f"{name}: a text with a NUL character is in no database.",
+                    hint="Take it out: no text in a database may hold U+0000.",
+                    path=wire_name(name),
+                )
         elif isinstance(value, int):
             if not -INT64_MAX - 1 <= value <= INT64_MAX:
                 return InvalidArgument(

@@ -39,6 +39,7 @@ def explain(
     record: type[Record] | None = None,
     written: Sequence[Values] = (),
     before: Values | None = None,
+    own: Sequence[str] = (),
 ) -> CallError:
     """
     The call error that tells what was refused.
@@ -50,6 +51,7 @@ def explain(
         record: What was written, if that is known.
         written: The values of each row that was to be written.
         before: The row that was to be changed or removed, as it is stored.
+        own: The columns by which a row that may be overwritten is known.
     """
     if record is None and violation.table is not None:
         record = context.records.get(violation.table)
@@ -60,7 +62,10 @@ def explain(
     if kind == "reference" or (kind == "trigger" and violation.name == _RESTRICTED):
         return _reference(scene, written, before, data)
     if kind == "unique":
-        return _unique(scene, violation.columns, table=table, written=written, data=data)
+        return _unique(
+            scene, violation.columns, table=table, written=written, before=before, own=own,
+            data=data,
+        )  # fmt: skip
     return _rule(violation, table, record, data)
 
 
@@ -71,11 +76,22 @@ class _Scene:
         self.link = link
         self.context = context
         self.record = record
+        self.table = str(record.__table__.name) if record is not None else ""
 
-    def exists(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> bool:
-        """A row of the table has these values."""
-        sql = f'SELECT 1 FROM "{table}" WHERE {self._where(columns)} LIMIT 1'  # noqa: S608
-        return bool(self.link.rows(sql, values))
+    def exists(
+        self,
+        table: str,
+        columns: Sequence[str],
+        values: Sequence[Any],
+        *,
+        but: tuple[Sequence[str], Sequence[Any]] = ((), ()),
+    ) -> bool:
+        """A row of the table has these values; not the one that has the values `but`."""
+        where = self._where(columns)
+        if but[0]:
+            where += f" AND NOT ({self._where(but[0], len(columns) + 1)})"
+        sql = f'SELECT 1 FROM "{table}" WHERE {where} LIMIT 1'  # noqa: S608
+        return bool(self.link.rows(sql, [*values, *but[1]]))
 
     def rows(
         self, record: type[Record], columns: Sequence[str], values: Sequence[Any]
@@ -89,18 +105,20 @@ class _Scene:
         )
         return [dict(zip(names, row, strict=True)) for row in self.link.rows(sql, values)]
 
-    def _where(self, columns: Sequence[str]) -> str:
+    def _where(self, columns: Sequence[str], first: int = 1) -> str:
         is_sqlite = self.context.dialect == "sqlite"
-        marks = ["?" if is_sqlite else f"${n}" for n in range(1, len(columns) + 1)]
+        marks = ["?" if is_sqlite else f"${n}" for n in range(first, first + len(columns))]
         pairs = zip(columns, marks, strict=True)
         return " AND ".join(f"{quoted(column)} = {mark}" for column, mark in pairs)
 
 
 def _unique(
     scene: _Scene, columns: tuple[str, ...], *, table: str, written: Sequence[Values],
-    data: dict[str, Any],
+    before: Values | None, own: Sequence[str], data: dict[str, Any],
 ) -> CallError:  # fmt: skip
     guilty = written[0] if len(written) == 1 else _twice(scene, columns, table, written)
+    if guilty:
+        columns = _first_taken(scene, columns, guilty, beside=written, before=before, own=own)
     data["columns"] = list(columns)
     return AlreadyExists(
         f"{table} already has a row with {_said(scene.record, columns, guilty)}.",
@@ -108,6 +126,54 @@ def _unique(
         path=_path(scene.record, columns),
         data=data,
     )
+
+
+def _first_taken(
+    scene: _Scene, told: tuple[str, ...], guilty: Values, *, beside: Sequence[Values],
+    before: Values | None, own: Sequence[str],
+) -> tuple[str, ...]:  # fmt: skip
+    """
+    Of several unique values that are taken, those of the constraint that was declared first.
+
+    Each engine tells the one that it happened to look at first.
+    """
+    uniques = _uniques(scene.record)
+    full = {**(before or {}), **guilty}
+    known = uniques[0] if uniques and before is not None else tuple(own)
+    # The row that is changed or overwritten does not stand in its own way.
+    itself = (known, [(before or guilty).get(column) for column in known])
+    for columns in uniques:
+        if columns == told:
+            break
+        wanted = [full.get(column) for column in columns]
+        if None in wanted or sorted(columns) == sorted(known):
+            continue
+        if scene.exists(scene.table, columns, wanted, but=itself) or any(
+            [other.get(column) for column in columns] == wanted
+            for other in beside
+            if other is not guilty
+        ):
+            return columns
+    return told
+
+
+def _uniques(record: type[Record] | None) -> list[tuple[str, ...]]:
+    """The columns of each unique constraint: key, constraints, indexes without a condition."""
+    if record is None:
+        return []
+    table = record.__table__
+    found = [tuple(str(column.name) for column in table.primary_key.columns)]
+    uniques = [each for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+    indexes = [
+        each
+        for each in table.indexes
+        if each.unique and each.dialect_options["sqlite"]["where"] is None
+    ]
+    parts: list[Any] = [
+        *sorted(uniques, key=lambda each: each._creation_order),
+        *sorted(indexes, key=lambda each: str(each.name)),
+    ]
+    return [*found, *(tuple(str(column.name) for column in part.columns) for part in parts)]
 
 
 def _twice(

@@ -20,12 +20,13 @@ from msgspec.structs import force_setattr
 from freehold.crypto import Place
 from freehold.db.caller import Caller
 from freehold.db.link import ConstraintViolation, Context, Link
+from freehold.db.owned import OwnedWriter
 from freehold.db.plans import RecordPlan
 from freehold.db.reader import Reader
 from freehold.db.statements import Statement
 from freehold.db.values import UNBINDABLE, sealed_value, stored_value, unbindable
 from freehold.db.violations import explain
-from freehold.errors import FreeholdError, StatementError
+from freehold.errors import AlreadyExists, FreeholdError, StatementError
 from freehold.ids import IdStream
 from freehold.schema import Field, Record, given
 
@@ -53,6 +54,15 @@ class Writer(Reader):
         super().__init__(link, context, caller, now_ns)
         self._stream = IdStream(seed, now_ns // 1_000_000)
 
+    @property
+    def is_tentative(self) -> bool:
+        """
+        An INSERT whose key is taken makes the driver run the mutation again, not tentatively.
+
+        So in this run a row that is to be added need not be looked for first.
+        """
+        return bool(getattr(self._link, "is_tentative", False))
+
     def new_id(self) -> str:
         """A new UUID (version 7) as text; it sorts behind all that the call drew before."""
         return self._stream.new_id()
@@ -79,6 +89,8 @@ class Writer(Reader):
         counts = plan.counted is not None and getattr(row, plan.counted.name) is UNSET
         values = self._values(plan, stored, counts=counts)
         try:
+            if plan.fits:
+                values = plan.stored(plan.insert_fields if counts else plan.fields, values)
             if counts:
                 counted = self._link.rows(plan.insert_counted_sql(), values)
                 self._set_key(plan, stored, counted[0][0])
@@ -125,6 +137,9 @@ class Writer(Reader):
             chunk = ready[start : start + plan.many_rows_max]
             sql = plan.insert_many_sql(len(chunk), ignore=on_conflict == "ignore", counted=counts)
             try:
+                if plan.fits:
+                    fields = plan.insert_fields if counts else plan.fields
+                    chunk = [plan.stored(fields, row) for row in chunk]
                 added += self._link.change(sql, [value for row in chunk for value in row])
             except ConstraintViolation as violation:
                 raise self._refused(violation, plan, chunk, counts=counts) from None
@@ -132,37 +147,57 @@ class Writer(Reader):
                 raise self._unbindable(error, plan, *chunk, counts=counts) from None
         return added
 
-    def put(self, row: R, *, at: tuple[str, ...], keep: tuple[str, ...] = ()) -> R:
+    def put(
+        self,
+        row: R,
+        *,
+        at: tuple[str, ...],
+        keep: tuple[str, ...] = (),
+        only: tuple[str, ...] = (),
+    ) -> R:
         """
         Add the row, or overwrite the one that has the same values in the unique fields `at`.
 
         One statement, so two callers cannot both add it. The key, the time of creation and
-        the fields in `keep` stay as they were.
+        the fields in `keep` stay as they were. A row that differs in one of the fields `only`
+        is not overwritten: that is an `AlreadyExists`.
+
+        A record with sealed columns has its key among `at` or `only`: its values are sealed for
+        their row before it is known whether there is one.
 
         Returns:
             The row as it is now.
 
         Raises:
-            StatementError: Nothing makes `at` unique, or the record has sealed columns.
+            StatementError: Nothing makes `at` unique, or sealed columns lack their row's key.
             InvalidArgument, AlreadyExists, ReferenceBroken, RuleBroken: As `insert`.
         """
         plan = self._plans[type(row)]
-        if plan.has_sealed:
+        if plan.has_sealed and not {field.name for field in plan.key} <= {*at, *only}:
             raise StatementError(
                 f"{plan.table} has sealed columns, which need the row's key before it is known.",
-                hint="Use db.find with db.update or db.insert.",
+                hint="Name the key in at=(…) or only=(…), or use db.find with db.update.",
             )
         if plan.counted is not None and getattr(row, plan.counted.name) is not UNSET:
             raise StatementError(f"put counts the key of {plan.table} up and takes none.",
                                  hint="Use db.insert or db.update.")  # fmt: skip
-        sql = plan.put_sql(at, keep)
+        sql = plan.put_sql(at, keep, only)
         values = self._values(plan, self._stamped(plan, row), counts=True)
         try:
+            if plan.fits:
+                values = plan.stored(plan.insert_fields, values)
             rows = self._link.rows(sql, values)
         except ConstraintViolation as violation:
-            raise self._refused(violation, plan, [values], counts=True) from None
+            at_columns = [plan.field(name).column for name in at]
+            raise self._refused(violation, plan, [values], counts=True, own=at_columns) from None
         except UNBINDABLE as error:
             raise self._unbindable(error, plan, values, counts=True) from None
+        if not rows:
+            raise AlreadyExists(
+                f"{plan.table} has another row with the same {', '.join(at)}.",
+                hint="Read that row, or choose another value.",
+                data={"table": plan.table, "columns": [plan.field(name).column for name in at]},
+            )
         return plan.read(rows[0])  # type: ignore[no-any-return]
 
     def update(
@@ -193,6 +228,8 @@ class Writer(Reader):
             for field in fields
         ]
         try:
+            if plan.fits:
+                values = plan.stored(fields, values)
             rows = self._link.rows(plan.update_sql(tuple(changed)), [*values, *keys])
         except ConstraintViolation as violation:
             columns = {field.column: value for field, value in zip(fields, values, strict=True)}
@@ -246,11 +283,22 @@ class Writer(Reader):
         if compiled.own:
             filled = {**params, "_now_s": self.now, "_now_ms": self.now_ms}
         try:
+            if compiled.places is not None:
+                return self._link.change(*compiled.fitted(filled))
             return self._link.change(compiled.sql, compiled.values(filled))
         except ConstraintViolation as violation:
             raise self._explained(violation, what) from None
         except UNBINDABLE as error:
             raise unbindable(error, compiled.named_values(filled), table=what.table_name) from None
+
+    def owned_by(self, owner: str | int) -> OwnedWriter:
+        """
+        The same over the rows of one owner: those of others are as if they were not there.
+
+        Raises:
+            PermissionDenied: The caller's key is bound to another user.
+        """
+        return OwnedWriter(self, owner)
 
     def _stamped(self, plan: RecordPlan, row: R) -> R:
         stored = copy.copy(row)
@@ -330,12 +378,14 @@ class Writer(Reader):
 
     def _refused(
         self, violation: ConstraintViolation, plan: RecordPlan, rows: list[list[Any]], *,
-        counts: bool,
+        counts: bool, own: Sequence[str] = (),
     ) -> Exception:  # fmt: skip
         fields = plan.insert_fields if counts else plan.fields
         columns = [field.column for field in fields]
         written = [dict(zip(columns, values, strict=True)) for values in rows]
-        return explain(violation, self._link, self._context, record=plan.record, written=written)
+        return explain(
+            violation, self._link, self._context, record=plan.record, written=written, own=own
+        )
 
     def _unbindable(
         self, error: Exception, plan: RecordPlan, *rows: list[Any], counts: bool

@@ -4,8 +4,9 @@ Migration files: `0001_initial.sqlite.sql`, … in an application's `migrations/
 A file is SQL that a person has reviewed. A line `-- freehold:statement` stands before each
 statement, so that reading it back takes no SQL parser; `-- freehold:rebuild notes` and
 `-- freehold:end` stand around the statements that make a table anew, so that `apply` can
-count rows before and after. What was applied is known by its checksum, which is over the
-statements: comments and empty lines may be edited freely.
+count rows before and after. `-- freehold:nothing` says that nothing changes on this engine.
+What was applied is known by its checksum, which is over the statements: comments and empty
+lines may be edited freely. Which files the two engines need is decided in `pairs`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from freehold.errors import MigrationFailed, SchemaError, invariant
+from freehold.migrate.postgres.lexing import statements as postgres_statements
 from freehold.migrate.sqltext import complete_statements, tokens
-from freehold.migrate.steps import Plan, RebuildTable
+from freehold.migrate.steps import Plan
 from freehold.schema import DIALECTS, DialectName
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.([a-z]+)\.sql")
@@ -76,9 +78,7 @@ class Migration:
     def of_plan(cls, plan: Plan, *, number: int, slug: str) -> Migration:
         """The plan's steps as a migration that needs no file."""
         statements = [
-            Statement(_canonical(sql), 0, step.table if isinstance(step, RebuildTable) else None)
-            for step in plan.steps
-            for sql in step.sql
+            Statement(_canonical(sql), 0, step.rewritten) for step in plan.steps for sql in step.sql
         ]
         return cls(number, slug, tuple(statements))
 
@@ -117,21 +117,23 @@ def load(folder: Path, dialect: DialectName = "sqlite") -> list[Migration]:
     return [_read(found[number], dialect) for number in sorted(found)]
 
 
-def write(folder: Path, plan: Plan, slug: str) -> Path:
+def write(folder: Path, plan: Plan, slug: str, *, number: int | None = None) -> Path:
     """
-    Write the plan as the folder's next migration and say which file it is.
+    Write the plan as a migration of its engine and say which file it is.
+
+    Args:
+        number: Left out, the folder's next one. With one, also a plan without steps is
+            written: the other engine has that migration.
 
     Raises:
         SchemaError: The plan is refused or empty, or the slug has no letter or digit.
     """
     if plan.refusals:
         raise SchemaError(" ".join(str(refusal) for refusal in plan.refusals))
-    if not plan.steps:
+    if not plan.steps and number is None:
         raise SchemaError("There is nothing to migrate: the files already lead to the schema.")
-    words = "_".join(re.findall(r"[a-z0-9]+", slug.lower()))
-    if not words:
-        raise SchemaError(f"{slug!r} is no name for a migration.", hint="Write what it does.")
-    number = len(load(folder, plan.dialect)) + 1
+    words = slug_of(slug)
+    number = number or len(load(folder, plan.dialect)) + 1
     invariant(number <= _NUMBER_MAX, "migration numbers have four digits")
     path = folder / f"{number:04}_{words}.{plan.dialect}.sql"
     text = _render(path.name, plan)
@@ -143,6 +145,19 @@ def write(folder: Path, plan: Plan, slug: str) -> Path:
     return path
 
 
+def slug_of(name: str) -> str:
+    """
+    The name as it stands in a file's name.
+
+    Raises:
+        SchemaError: It has no letter and no digit.
+    """
+    words = "_".join(re.findall(r"[a-z0-9]+", name.lower()))
+    if not words:
+        raise SchemaError(f"{name!r} is no name for a migration.", hint="Write what it does.")
+    return words
+
+
 def parse(name: str, text: str, dialect: DialectName) -> tuple[Statement, ...]:
     """
     The statements of a migration's text.
@@ -152,6 +167,7 @@ def parse(name: str, text: str, dialect: DialectName) -> tuple[Statement, ...]:
     """
     statements: list[Statement] = []
     rebuild: str | None = None
+    is_nothing = False
     for mark, line, chunk in _chunks(text):
         verb, _, rest = mark.partition(" ")
         match verb:
@@ -161,19 +177,26 @@ def parse(name: str, text: str, dialect: DialectName) -> tuple[Statement, ...]:
                 rebuild = rest
             case "end" if rebuild is not None:
                 rebuild = None
+            case "nothing" if not rest:
+                is_nothing = True
             case _:
                 raise MigrationFailed(
                     f"{name}, line {line}: `{_MARK}{mark}` means nothing here.",
-                    hint="Marks are statement, rebuild TABLE and end.",
+                    hint="Marks are statement, rebuild TABLE, end and nothing.",
                 )
         statements += _statements(chunk, line, rebuild, dialect)
     if rebuild is not None:
         raise MigrationFailed(
             f"{name}: the rebuild of {rebuild} is not closed.", hint=f"Write `{_MARK}end`."
         )
-    if not statements:
+    if is_nothing and statements:
         raise MigrationFailed(
-            f"{name} holds no statement.", hint="Remove it, or write what it should do."
+            f"{name} says `{_MARK}nothing` and holds statements.", hint="Take one of them away."
+        )
+    if not statements and not is_nothing:
+        raise MigrationFailed(
+            f"{name} holds no statement.",
+            hint=f"Write what it should do, or `{_MARK}nothing`.",
         )
     return tuple(statements)
 
@@ -210,7 +233,7 @@ def _statements(
 ) -> Iterator[Statement]:
     """A chunk by hand may hold several; only SQLite's own rule can tell for SQLite."""
     pieces: Iterable[tuple[int, str]] = (
-        complete_statements(chunk) if dialect == "sqlite" else [(0, chunk)]
+        complete_statements(chunk) if dialect == "sqlite" else postgres_statements(chunk)
     )
     for offset, piece in pieces:
         head = _LEADING.match(piece)
@@ -234,9 +257,11 @@ def _render(name: str, plan: Plan) -> str:
         "--",
         *_sentences(plan.sentences),
     ]
+    if not plan.steps:
+        lines += ["-- Nothing changes on this engine.", "", f"{_MARK}nothing"]
     for step in plan.steps:
-        is_rebuild = isinstance(step, RebuildTable)
-        lines += ["", f"{_MARK}rebuild {step.table}"] if is_rebuild else []
+        is_rebuild = step.rewritten is not None
+        lines += ["", f"{_MARK}rebuild {step.rewritten}"] if is_rebuild else []
         for sql in step.sql:
             lines += ["", f"{_MARK}statement", f"{_canonical(sql)};"]
         lines += ["", f"{_MARK}end"] if is_rebuild else []

@@ -135,7 +135,7 @@ class _Planner:
             for name in columns:
                 column = table.c[name]
                 if not column.nullable and column.server_default is None:
-                    self._refusals.append(_no_value(table, column))
+                    self._refusals.append(no_value(table, column))
 
     def _drop_triggers(self) -> None:
         for name, trigger in sorted(self._draft.shape().triggers.items()):
@@ -306,7 +306,8 @@ def _drop_index(table: str, name: str, shape: IndexShape, *, is_wanted: bool) ->
     )
 
 
-def _no_value(table: sa.Table, column: sa.Column[object]) -> Refusal:
+def no_value(table: sa.Table, column: sa.Column[object]) -> Refusal:
+    """The refusal of a new column that the rows which are there have no value for."""
     record, field = table.info["record"], column.info["field"]
     return Refusal(
         f"{record}.{field} is new and may not be None, but the rows of {table.name} that are "

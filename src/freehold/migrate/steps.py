@@ -32,6 +32,11 @@ class Step:
     loses: str = ""
 
     @property
+    def rewritten(self) -> str | None:
+        """The table whose rows are all written anew, None when none is."""
+        return None
+
+    @property
     def is_destructive(self) -> bool:
         """Data is gone afterwards."""
         return bool(self.loses)
@@ -129,6 +134,31 @@ class RebuildTable(Step):
     verb = "rebuild table"
     reasons: tuple[str, ...]
     dropped: tuple[str, ...] = ()
+
+    @property
+    def rewritten(self) -> str | None:
+        """The table itself."""
+        return self.table
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterTable(Step):
+    """
+    A table's columns and constraints are changed in place, on an engine that can.
+
+    Args:
+        reasons: What differs, as clauses.
+        is_rewritten: The engine writes every row anew.
+    """
+
+    verb = "alter table"
+    reasons: tuple[str, ...]
+    is_rewritten: bool = False
+
+    @property
+    def rewritten(self) -> str | None:
+        """The table itself, where its rows are."""
+        return self.table if self.is_rewritten else None
 
 
 @dataclass(frozen=True)

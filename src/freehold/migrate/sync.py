@@ -8,6 +8,7 @@ had migration files is theirs, and is not touched here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from freehold.errors import MigrationNeeded
 from freehold.migrate.apply import transact
 from freehold.migrate.engine import has_row, number
 from freehold.migrate.files import Migration
-from freehold.migrate.history import entries
+from freehold.migrate.history import Entry, entries
 from freehold.migrate.plan import plan
 from freehold.migrate.run import OnProgress
 from freehold.migrate.shape import table_names
@@ -60,24 +61,15 @@ def sync(
             kept by migration files.
         MigrationFailed: The engine refused a step; the database is as it was.
     """
-    if entries(connection):
-        raise MigrationNeeded(
-            "This database is kept by migration files, and the application has none.",
-            hint="Bring the migrations folder back, or start with another database.",
-        )
+    refuse_kept(entries(connection))
     empty = frozenset(name for name in table_names(connection) if not has_row(connection, name))
     planned = plan(connection, schema, empty_tables=empty)
     if planned.refusals:
         raise MigrationNeeded(" ".join(str(refusal) for refusal in planned.refusals))
     if planned.is_empty:
         return Synced(planned, None)
-    lost = [] if may_lose else losses(connection, planned)
-    if lost:
-        raise MigrationNeeded(
-            f"The schema no longer says what the database holds: {', '.join(lost)}.",
-            hint='If it was renamed, say was="…" or Was("…"). If it may go, drop it in a migration '
-            "file, or start with a new database.",
-        )
+    if not may_lose:
+        refuse_losses(losses(connection, planned))
     # What is only added or renamed needs no copy, and development would collect many.
     is_deep = any(isinstance(s, RebuildTable) or s.is_destructive for s in planned.steps)
     snapshot = transact(
@@ -91,8 +83,52 @@ def sync(
     return Synced(planned, snapshot)
 
 
+def refuse_kept(had: Sequence[Entry]) -> None:
+    """
+    Leave a database alone that is kept by files.
+
+    Raises:
+        MigrationNeeded: It has a history.
+    """
+    if had:
+        raise MigrationNeeded(
+            "This database is kept by migration files, and the application has none.",
+            hint="Bring the migrations folder back, or start with another database.",
+        )
+
+
+def refuse_losses(lost: Sequence[str]) -> None:
+    """
+    Refuse to throw away what is there.
+
+    Raises:
+        MigrationNeeded: Something would be lost.
+    """
+    if lost:
+        raise MigrationNeeded(
+            f"The schema no longer says what the database holds: {', '.join(lost)}.",
+            hint='If it was renamed, say was="…" or Was("…"). If it may go, drop it in a migration '
+            "file, or start with a new database.",
+        )
+
+
 def losses(connection: apsw.Connection, planned: Plan) -> list[str]:
     """What a plan would lose in this database, counted; nothing where there is nothing."""
+    lost = []
+    for table, what, said, unit in renamed_losses(planned):
+        sql = f"SELECT count({what}) FROM {quoted(table)}"  # noqa: S608 - quoted
+        count = number(connection, sql)
+        lost += [f"{said} ({unit}: {count})"] if count else []
+    return lost
+
+
+def renamed_losses(planned: Plan) -> list[tuple[str, str, str, str]]:
+    """
+    What a plan takes away, by the names that it has before the plan.
+
+    Returns:
+        Table, what to count in it, how to say it, and what is counted.
+    """
     tables: dict[str, str] = {}
     columns: dict[tuple[str, str], str] = {}
     found = []
@@ -110,9 +146,4 @@ def losses(connection: apsw.Connection, planned: Plan) -> list[str]:
                 for name in dropped:
                     old = columns.get((step.table, name), name)
                     found.append((table, quoted(old), f"{table}.{old}", "values"))
-    lost = []
-    for table, what, said, unit in found:
-        sql = f"SELECT count({what}) FROM {quoted(table)}"  # noqa: S608 - quoted
-        count = number(connection, sql)
-        lost += [f"{said} ({unit}: {count})"] if count else []
-    return lost
+    return found

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from freehold.clock import Clock, SystemClock
-from freehold.db import Caller, Reader
+from freehold.db import Caller, Reader, Writer
 from freehold.db.ports import Database
 from freehold.errors import (
     CallError,
@@ -36,9 +36,11 @@ from freehold.rpc.checks import result_check
 from freehold.rpc.contract import Contract
 from freehold.rpc.entrypoint import Entrypoint
 from freehold.rpc.failures import LOG, Failures, log
+from freehold.rpc.idempotency import Replayed, run_once
 from freehold.rpc.method import Method
 from freehold.rpc.names import nearest
 from freehold.rpc.refusals import place_of
+from freehold.rpc.together import TOGETHER, Together, read_steps
 from freehold.wire.codec import Codec
 from freehold.wire.limits import Limits
 
@@ -71,7 +73,7 @@ class Request(msgspec.Struct, eq=False):
             `Dispatcher.call` returns. What it raises is logged and goes nowhere.
         min_seq: The commit that the call must see.
         timeout_ms: How long the caller waits, None for the default; held to the limits.
-        idempotency_key: Names the logical call; brought along for the database.
+        idempotency_key: Names the logical call: a mutation is done once under it.
         contract: The hash of the contract that the client was generated from.
     """
 
@@ -95,6 +97,21 @@ class Request(msgspec.Struct, eq=False):
         if args is None:
             args = target.decode(self.body, self.codec)
         self.args = None
+        key = self.idempotency_key
+        if key is None or not isinstance(db, Writer):
+            return self._invoke(db, args)
+        return run_once(
+            db,
+            key,
+            target.method,
+            args=args,
+            codec=self.codec,
+            invoke=lambda: self._invoke(db, args),
+            failures=target.failures,
+        )
+
+    def _invoke(self, db: Reader, args: tuple[Any, ...]) -> bytes:
+        target = self.target
         body = self.codec.encode(target.invoke(db, args))
         if len(body) > target.answer_bytes_max:
             raise TooLarge(
@@ -102,7 +119,7 @@ class Request(msgspec.Struct, eq=False):
                 f"{target.answer_bytes_max} are the most.",
                 hint="Ask for less: give a filter, or a page at a time.",
             )
-        return body
+        return bytes(body)
 
     def done(self, seq: int, value: Any, /) -> None:
         """Answer with the encoded result."""
@@ -115,8 +132,13 @@ class Request(msgspec.Struct, eq=False):
     def failed(self, seq: int, error: BaseException, /) -> None:
         """Answer with an error; what is no CallError becomes `Internal`."""
         target = self.target
+        if isinstance(error, Replayed):
+            if error.error is None:
+                self._answer(Answer(seq, error.body))
+                return
+            error = error.error
         if isinstance(error, CallError):
-            place_of(error, target.method)
+            target.place(error)
         self._answer(Answer(seq, b"", target.failures.told(error, self.method)))
 
     def withdraw(self) -> None:
@@ -147,6 +169,7 @@ class Target:
     Args:
         method: The method.
         database: The database it works on.
+        database_name: What the application calls that.
         limits: How deep its arguments may be nested, and how long its answer may be.
         failures: Makes errors of exceptions.
     """
@@ -155,6 +178,7 @@ class Target:
         "_check",
         "_function",
         "answer_bytes_max",
+        "database_name",
         "decode",
         "failures",
         "full_name",
@@ -163,9 +187,16 @@ class Target:
     )
 
     def __init__(
-        self, method: Method, database: Database, *, limits: Limits, failures: Failures
+        self,
+        method: Method,
+        database: Database,
+        *,
+        database_name: str,
+        limits: Limits,
+        failures: Failures,
     ) -> None:
         self.method = method
+        self.database_name = database_name
         self.answer_bytes_max = limits.answer_bytes_max
         self.full_name = method.full_name
         self.failures = failures
@@ -178,6 +209,10 @@ class Target:
         )
         self._function = _by_position(method)
         self._check = result_check(method.returns)
+
+    def place(self, error: CallError) -> None:
+        """Say an error's path as the caller wrote it."""
+        place_of(error, self.method)
 
     def invoke(self, db: Reader, args: tuple[Any, ...]) -> Any:
         """
@@ -236,6 +271,7 @@ class Dispatcher:
         ids: Ids | None = None,
     ) -> None:
         limits = limits or Limits()
+        self._limits = limits
         self._failures = Failures(ids or SystemIds())
         self._monotonic_ns = (clock or SystemClock()).monotonic_ns
         self._timeout_default_ns = limits.timeout_ms_default * _NS_PER_MS
@@ -246,7 +282,13 @@ class Dispatcher:
         for entrypoint in entrypoints:
             database = _database(entrypoint, databases)
             for method in entrypoint.__methods__.values():
-                target = Target(method, database, limits=limits, failures=self._failures)
+                target = Target(
+                    method,
+                    database,
+                    database_name=entrypoint.database,
+                    limits=limits,
+                    failures=self._failures,
+                )
                 self._targets[f"{entrypoint.__name__}.{method.name}"] = target
                 self._targets[target.full_name] = target
 
@@ -268,15 +310,13 @@ class Dispatcher:
         try:
             target = self._targets.get(request.method)
             if target is None:
-                raise self._unknown(request)
+                if request.method == TOGETHER:
+                    self._together(request)
+                    return
+                raise self._unknown(request, request.method)
             if not request.caller.allows(target.full_name, target.method.scope):
                 raise _denied(request.caller, target.method)
-            timeout_ms = request.timeout_ms
-            if timeout_ms is None:
-                timeout_ns = self._timeout_default_ns
-            else:
-                timeout_ns = max(1, min(timeout_ms, self._timeout_ms_max)) * _NS_PER_MS
-            request.deadline_ns = self._monotonic_ns() + timeout_ns
+            self._set_deadline(request)
             request.args = target.decode(request.body, request.codec)
             request.target = target
             request.method = target.full_name
@@ -289,7 +329,35 @@ class Dispatcher:
             if not isinstance(error, Exception):
                 raise
 
-    def _unknown(self, request: Request) -> UnknownMethod:
+    def _set_deadline(self, request: Request) -> None:
+        timeout_ms = request.timeout_ms
+        if timeout_ms is None:
+            timeout_ns = self._timeout_default_ns
+        else:
+            timeout_ns = max(1, min(timeout_ms, self._timeout_ms_max)) * _NS_PER_MS
+        request.deadline_ns = self._monotonic_ns() + timeout_ns
+
+    def _together(self, request: Request) -> None:
+        """Several calls as one: a mutation when one of them is, else a query."""
+
+        def find(name: str) -> Target:
+            target = self._targets.get(name)
+            if target is None:
+                raise self._unknown(request, name)
+            return target
+
+        self._set_deadline(request)
+        steps = read_steps(
+            request.body, request.codec, find=find, caller=request.caller, limits=self._limits,
+            may=_require,
+        )  # fmt: skip
+        whole = Together(steps, failures=self._failures, limits=self._limits)
+        request.args = whole.decode(request.body, request.codec)
+        request.target = whole
+        writes = [step.target for step in steps if step.target.method.kind == "mutation"]
+        (writes or [steps[0].target])[0].hand_over(request)
+
+    def _unknown(self, request: Request, named: str) -> UnknownMethod:
         """The names in the hint are those that this caller may call."""
         allowed = [
             target.full_name
@@ -297,7 +365,7 @@ class Dispatcher:
             if name == target.full_name
             and request.caller.allows(target.full_name, target.method.scope)
         ]
-        name = request.method[:_NAME_SHOWN_MAX]
+        name = named[:_NAME_SHOWN_MAX]
         return UnknownMethod(f"There is no method {name!r}.", hint=nearest(name, allowed))
 
     def _mismatch(self, sent: str, error: CallError) -> ContractMismatch:
@@ -323,6 +391,11 @@ def _database(entrypoint: type[Entrypoint], databases: Mapping[str, Database]) -
             hint=f"The application has {', '.join(sorted(databases)) or 'none'}.",
         )
     return database
+
+
+def _require(caller: Caller, target: Target) -> None:
+    if not caller.allows(target.full_name, target.method.scope):
+        raise _denied(caller, target.method)
 
 
 def _denied(caller: Caller, method: Method) -> PermissionDenied:

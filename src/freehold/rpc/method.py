@@ -65,11 +65,19 @@ class Method:
     doc: str
     #: Names that parameters had before, each with the wire name of today.
     aliases: Mapping[str, str] = field(default_factory=dict)
+    #: The answer holds a secret that is shown once.
+    reveals: bool = False
 
     @property
     def full_name(self) -> str:
         """`DataLayer.getUserById`."""
         return f"{self.entrypoint}.{self.wire}"
+
+    @property
+    def answer_type(self) -> Any:
+        """The type that its answers are of."""
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        return hints.get("return", Any)
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Declaration:
     name: str | None = None
     scope: str | None = None
     aliases: Mapping[str, str] | None = None
+    reveals: bool = False
 
 
 def method(
@@ -88,6 +97,7 @@ def method(
     name: str | None = None,
     scope: str | None = None,
     aliases: Mapping[str, str] | None = None,
+    reveals: bool = False,
 ) -> Any:
     """
     A method that is more than its function.
@@ -100,8 +110,10 @@ def method(
         name: What callers call it when that is not the attribute's name.
         scope: A word that a key must have among its scopes; no wildcard gives it.
         aliases: Names that parameters had before, `{"user": "user_id"}`; still accepted.
+        reveals: The answer holds a secret that is shown once, a new token say. What is kept of
+            it for a repeated call is sealed, and for ten minutes only.
     """
-    return Declaration(fn, name, scope, aliases)
+    return Declaration(fn, name, scope, aliases, reveals)
 
 
 def raises(*errors: type[CallError]) -> Callable[[F], F]:
@@ -184,6 +196,7 @@ def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Me
         scope=_scope(where, declared.scope),
         doc=document_of(function),
         aliases=_aliases(where, params, declared.aliases or {}),
+        reveals=declared.reveals,
     )
 
 

@@ -13,7 +13,7 @@ from freehold.schema.ddl import (
     create_trigger,
 )
 from freehold.schema.fields import Field
-from freehold.schema.kinds import Hint, Kind, read_hint
+from freehold.schema.kinds import Hint, Holds, Kind, read_hint
 from freehold.schema.marks import (
     AUTO,
     Check,
@@ -52,6 +52,7 @@ __all__ = [
     "Field",
     "ForeignKey",
     "Hint",
+    "Holds",
     "Index",
     "Input",
     "Kind",

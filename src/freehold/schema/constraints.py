@@ -34,14 +34,21 @@ def add_constraints(
         SchemaError: One names what is not there.
     """
     columns = columns_of(fields)
-    for field in fields:
-        _add_of_field(record, table, field)
     for check in parts.checks:
         check_name(record, check.name, what="a check")
         if not check.condition.strip():
             raise SchemaError(f"{record}: the check {check.name!r} says nothing.",
                               hint='Check("price >= 0", name="…")')  # fmt: skip
-        _append_check(table, check.name, check.condition)
+    allowed = [_allowed_values(table.name, field) for field in fields]
+    stated = [(check.name, check.condition) for check in parts.checks]
+    # Of two broken checks PostgreSQL tells the first by name, SQLite the one that stands first.
+    checks = iter(sorted([*filter(None, allowed), *stated], key=lambda pair: pair[0]))
+    for field, is_checked in zip(fields, allowed, strict=True):
+        if is_checked:
+            _append_check(table, *next(checks))
+        _add_of_field(record, table, field)
+    for name, condition in checks:
+        _append_check(table, name, condition)
     for unique in parts.uniques:
         local = named(record, unique.columns, columns=columns, where="uniques")
         _append_unique(record, table, unique, local)
@@ -56,11 +63,6 @@ def add_constraints(
 
 def _add_of_field(record: str, table: sa.Table, field: Field) -> None:
     where = f"{record}.{field.name}"
-    allowed = field.kind.values or ((0, 1) if field.kind.name == "bool" else ())
-    if allowed:
-        listed = ", ".join(literal(value) for value in allowed)
-        condition = f"{quoted(field.column)} IN ({listed})"
-        _append_check(table, values_check_name(table.name, field.column), condition)
     if reference := field.mark(References):
         if field.kind.is_sealed or field.kind.name == "json":
             raise SchemaError(f"{where}: a {field.kind.name} column cannot be a reference.",
@@ -74,6 +76,15 @@ def _add_of_field(record: str, table: sa.Table, field: Field) -> None:
             raise SchemaError(f"{where}: a sealed value is never twice the same, so it is "
                               "always unique.", hint="Keep a Hashed column beside it.")  # fmt: skip
         _append_unique(record, table, unique, [field.column])
+
+
+def _allowed_values(table: str, field: Field) -> tuple[str, str] | None:
+    """The check that holds a column to its Literal, or to 0 and 1."""
+    allowed = field.kind.values or ((0, 1) if field.kind.name == "bool" else ())
+    if not allowed:
+        return None
+    listed = ", ".join(literal(value) for value in allowed)
+    return values_check_name(table, field.column), f"{quoted(field.column)} IN ({listed})"
 
 
 def values_check_name(table: str, column: str) -> str:

@@ -39,7 +39,11 @@ def create_all(
         statements.append(create_table(table, dialect, without=early))
         later += early
     later.sort(key=lambda each: str(each.name))
-    statements += [_tidied(AddConstraint(constraint), dialect) for constraint in later]
+    # SQLAlchemy would otherwise leave the reference out of every CREATE TABLE from then on.
+    statements += [
+        _tidied(AddConstraint(constraint, isolate_from_table=False), dialect)
+        for constraint in later
+    ]
     for table in tables:
         statements += create_indexes(table, dialect)
     for table_name, trigger in triggers:
@@ -57,10 +61,28 @@ def create_table(
 
 def create_indexes(table: sa.Table, dialect: DialectName) -> list[str]:
     """CREATE INDEX for each index of the table, by name."""
-    return [
-        _tidied(CreateIndex(index), dialect)
-        for index in sorted(table.indexes, key=lambda index: str(index.name))
-    ]
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    if dialect == "sqlite":
+        return [_tidied(CreateIndex(index), dialect) for index in indexes]
+    return [_nulls_as_sqlite(index) for index in indexes]
+
+
+def _nulls_as_sqlite(index: sa.Index) -> str:
+    """
+    CREATE INDEX for PostgreSQL in SQLite's order, where null is smaller than every value.
+
+    In its own order such an index could not give the rows of an ORDER BY that says so.
+    """
+    said = _tidied(CreateIndex(index), "postgresql")
+    parts = []
+    for expression in index.expressions:
+        part = _tidied(expression, "postgresql").rpartition(".")[2]
+        column = expression.element if isinstance(expression, sa.UnaryExpression) else expression
+        if getattr(column, "nullable", False):
+            part += " NULLS LAST" if part.endswith(" DESC") else " NULLS FIRST"
+        parts.append(part)
+    head, _, rest = said.partition("(")
+    return f"{head}({', '.join(parts)}){rest.partition(')')[2]}"
 
 
 def create_trigger(table: str, trigger: Trigger, dialect: DialectName) -> list[str]:

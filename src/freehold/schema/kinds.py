@@ -57,7 +57,8 @@ class Kind:
     is_sealed: bool = False
 
 
-_TEXT = sa.Text()
+#: Compared and ordered by code points on every engine, whatever its locale.
+_TEXT: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _FLOAT: sa.types.TypeEngine[Any] = sa.Double().with_variant(sa.REAL(), "sqlite")
 _BYTES = sa.LargeBinary().with_variant(sa.BLOB(), "sqlite")
@@ -98,7 +99,8 @@ def _write_float(value: float) -> float:
             hint="Use None for a missing value; NaN and infinity have no place in JSON or SQL.",
         )
     try:
-        return float(value)
+        # Zero has no sign in a table of SQLite, so it has none anywhere.
+        return float(value) + 0.0
     except OverflowError:
         raise InvalidArgument("the number is past what a float can hold.") from None
 

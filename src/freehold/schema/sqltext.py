@@ -10,6 +10,7 @@ import re
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 _QUOTED: Final = re.compile(r"('(?:[^']|'')*')")
 
@@ -26,6 +27,25 @@ def literal(value: str | float | bytes) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(int(value)) if isinstance(value, int) else repr(value)
+
+
+class BytesLiteral(sa.ColumnElement[bytes]):
+    """Bytes as each engine writes them."""
+
+    inherit_cache = False
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+
+@compiles(BytesLiteral)
+def _as_blob(element: BytesLiteral, _: Any, **__: Any) -> str:
+    return literal(element.value)
+
+
+@compiles(BytesLiteral, "postgresql")
+def _as_bytea(element: BytesLiteral, _: Any, **__: Any) -> str:
+    return f"'\\x{element.value.hex()}'::bytea"
 
 
 def expression(sql: str) -> Any:

@@ -91,6 +91,8 @@ class Stored(sa.types.TypeDecorator[Any]):
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """The type of a fixed value on the other side of an operator."""
+        if isinstance(value, float) and self.kind.holds == "integer":
+            return sa.Double()
         return self if op in _COMPARISONS else self.kind.storage
 
     def copy(self, **_: Any) -> Stored:
@@ -98,9 +100,22 @@ class Stored(sa.types.TypeDecorator[Any]):
 
 
 class Written(Stored):
-    """The type of a value that a column is set to: it goes through every check."""
+    """
+    The type of a value that a column is set to: it goes through every check.
+
+    Args:
+        kind: The column's.
+        column: Its name, for the message of a refusal.
+    """
 
     cache_ok = True
+
+    def __init__(self, kind: Kind, column: str = "") -> None:
+        super().__init__(kind)
+        self.column = column
+
+    def copy(self, **_: Any) -> Written:
+        return Written(self.kind, self.column)
 
     @property
     def write(self) -> Callable[[Any], Any] | None:

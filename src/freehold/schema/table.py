@@ -18,7 +18,7 @@ from freehold.schema.constraints import add_constraints, add_indexes, refuse_twi
 from freehold.schema.fields import Field
 from freehold.schema.marks import Owner, PrimaryKey, Was
 from freehold.schema.parts import TableParts
-from freehold.schema.sqltext import expression, literal
+from freehold.schema.sqltext import BytesLiteral, expression, literal
 from freehold.schema.stored import Stored
 
 
@@ -139,4 +139,4 @@ def _server_default(field: Field) -> Any:
         return None
     if field.kind.write is not None:
         value = field.kind.write(value)
-    return expression(literal(value))
+    return BytesLiteral(value) if isinstance(value, bytes) else expression(literal(value))

@@ -40,6 +40,8 @@ _CLOSE_END: Final = b"connection: close\r\n\r\n"
 
 # The only shape of a call's path. Nothing is decoded: a percent sign, a dot or a second slash
 # is another name, and there is none like it.
+#: Several calls in one transaction.
+TOGETHER_PATH: Final = b"/rpc"
 _PATH: Final = re.compile(rb"/rpc/([A-Za-z][A-Za-z0-9_]*)/([A-Za-z][A-Za-z0-9_]*)")
 
 
@@ -212,6 +214,11 @@ def frames_over_http(exchange: CallExchange) -> CallExchange:
         hint="Send `Connection: Upgrade` and `Upgrade: freehold` with a GET, or POST to /rpc.",
     )
     return exchange
+
+
+def is_call(url: bytes) -> bool:
+    """Whether a request to this path is a call, or several in one transaction."""
+    return url.startswith(b"/rpc/") or url == TOGETHER_PATH
 
 
 def _method_at(url: bytes) -> str:

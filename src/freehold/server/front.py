@@ -27,7 +27,7 @@ from freehold.errors import CallError, TooLarge
 from freehold.server import headers
 from freehold.server.asgi import PageExchange
 from freehold.server.connection import BODY, HEAD, IDLE, LINGER, Connection
-from freehold.server.exchange import CallExchange, frames_over_http, refused
+from freehold.server.exchange import CallExchange, frames_over_http, is_call, refused
 from freehold.server.frames import FramesConnection
 from freehold.server.hub import NEVER, Hub
 from freehold.server.known_heads import KnownHead
@@ -235,7 +235,7 @@ class HttpConnection(Connection):
         if self.phase != HEAD:
             raise MalformedRequest("A chunked body has trailers, which are not read here.")
         if self._header_count == 1:
-            self._page_headers = None if self._url.startswith(b"/rpc/") else []
+            self._page_headers = None if is_call(self._url) else []
         name = name.lower()
         place = headers.WANTED.get(name)
         if place is not None:
@@ -298,7 +298,7 @@ class HttpConnection(Connection):
     def _exchange_for(self, verb: bytes, *, closes: bool) -> Exchange:
         url = self._url
         headless = verb == b"HEAD"
-        if url.startswith(b"/rpc/"):
+        if is_call(url):
             exchange = CallExchange(self, closes=closes, headless=headless)
             try:
                 exchange.read_head(verb, url, self._seen)

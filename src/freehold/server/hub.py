@@ -18,6 +18,7 @@ from freehold.clock import Clock
 from freehold.errors import CallError
 from freehold.ids import Ids
 from freehold.rpc.failures import Failures
+from freehold.rpc.together import TOGETHER
 from freehold.server.gate import Gate
 from freehold.server.known_heads import KnownHeads
 from freehold.server.meter import CallMeter
@@ -66,11 +67,11 @@ class Hub:
         """
         self.dispatcher = dispatcher
         self.authenticator = authenticator
-        self.method_names = frozenset(dispatcher.names)
+        self.method_names = frozenset((*dispatcher.names, TOGETHER))
         #: The raw path of each call.
         self.methods = {
-            b"/rpc/" + name.replace(".", "/").encode(): name for name in self.method_names
-        }
+            b"/rpc/" + name.replace(".", "/").encode(): name for name in dispatcher.names
+        } | {b"/rpc": TOGETHER}
         self.pages = pages
         self.gate = gate
         self.limits = limits

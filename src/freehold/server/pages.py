@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from freehold.errors import CallError, InvalidArgument, problem
+from freehold.errors import CallError, problem
 from freehold.server.headers import key_of, readable
 from freehold.server.refusals import AddressUnknown, WrongVerb
 from freehold.server.seams import Authenticator, Gauge, HealthSource
@@ -143,13 +143,6 @@ async def _not_served(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(sorted(allow.get("Allow", "GET, HEAD").split(", ")))
         return _problem(WrongVerb(f"{path} takes {allowed}.", allow=allowed), {"allow": allowed})
-    if path.rstrip("/") == "/rpc":
-        return _problem(
-            InvalidArgument(
-                "A call's path names its method.", hint="POST to /rpc/Entrypoint/method."
-            ),
-            {},
-        )
     return _problem(
         AddressUnknown(
             f"Nothing is served at {path}.",

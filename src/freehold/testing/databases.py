@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from freehold.clock import ManualClock
 from freehold.crypto import KeyRing
@@ -48,16 +48,19 @@ class TestDatabase:
     __test__ = False
 
     def __init__(self, database: AnyDatabase, clock: ManualClock) -> None:
-        self.database = database
+        #: The driver's; which one it is, the engine says.
+        self.database: Any = database
         self.clock = clock
 
     def write(self, *, caller: Caller = IN_PROCESS) -> AbstractContextManager[Writer]:
         """A block that is one mutation: durable at its end, undone when it raises."""
-        return self.database.writing(caller=caller)
+        block: AbstractContextManager[Writer] = self.database.writing(caller=caller)
+        return block
 
     def read(self, *, caller: Caller = IN_PROCESS) -> AbstractContextManager[Reader]:
         """A block that is one query over one snapshot."""
-        return self.database.reading(caller=caller)
+        block: AbstractContextManager[Reader] = self.database.reading(caller=caller)
+        return block
 
 
 @contextmanager

@@ -71,6 +71,8 @@ class Limits:
     connections_max: int = 1000
     #: Mutations waiting for the writer; beyond it `overloaded` is kinder than a long wait.
     queue_length_max: int = 4096
+    #: Calls of one transaction: they hold the writer for as long as all of them take.
+    batch_calls_max: int = 100
     #: One commit's share: the wait of the last one in a batch is the batch's whole time.
     batch_size_max: int = 256
     #: A page is decoded and encoded at once, on the thread that answers everybody.

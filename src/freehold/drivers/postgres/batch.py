@@ -17,7 +17,7 @@ How one caller's mistake stays only theirs, without a savepoint for each:
   and past 64 of them the server slows down for everybody: reliability 4.20.)
 
 When the connection is lost before COMMIT was sent, nothing happened. When it is lost in COMMIT,
-the server is asked later by the transaction's number (`InDoubt`).
+the server is asked later whether it is there (`InDoubt`).
 
 `step` is plain code: it waits through what it is given, over the bridge or in a thread.
 """
@@ -32,9 +32,10 @@ from typing import Any, Final
 import asyncpg
 
 from freehold.clock import Clock
-from freehold.db import IN_PROCESS, Context, Writer
+from freehold.db import IN_PROCESS, Context, Refused, Writer
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.pending import Pending
+from freehold.drivers.postgres.doubt import marking
 from freehold.drivers.postgres.links import WriteLink, shut
 from freehold.drivers.postgres.outbox import Outbox
 from freehold.drivers.postgres.refusals import (
@@ -71,11 +72,10 @@ CrashPoint = Callable[[str], None] | None
 
 
 class InDoubt(BaseException):
-    """The connection was lost in COMMIT; `number` is the transaction's, to ask for it."""
+    """The connection was lost in COMMIT; `seq` is what it would have been."""
 
-    def __init__(self, number: str, batch: Sequence[Pending], seq: int) -> None:
-        super().__init__(number)
-        self.number = number
+    def __init__(self, batch: Sequence[Pending], seq: int) -> None:
+        super().__init__(seq)
         self.batch = batch
         self.seq = seq
 
@@ -223,17 +223,18 @@ class _Attempt:
         self._session = session
         self._wait = wait
         self._seq = 0
-        self._number = ""
         self._savepoints = 0
         #: A lone mutation wrote something and then failed.
         self._is_tainted = False
+        #: A refusal was written down.
+        self._has_kept = False
         self._outbox = Outbox(session, wait, is_open=False)
 
     def run(self, todo: Sequence[Pending], careful: set[int], *, may_defer: bool) -> None:
         """Run them; settles those that were run. Whatever is raised, nothing was committed."""
         self._outbox = Outbox(self._session, self._wait, is_open=may_defer)
         self._savepoints = 0
-        self._is_tainted = False
+        self._is_tainted = self._has_kept = False
         try:
             self._open()
             ran = self._run_all(todo, careful)
@@ -247,7 +248,7 @@ class _Attempt:
                 raise Lost(error) from None
             raise
         done = [pending for pending in ran if pending.error is None]
-        if not done or self._is_tainted:
+        if self._is_tainted or not (done or self._has_kept):
             self._roll_back()
         else:
             self._commit(ran)
@@ -258,13 +259,7 @@ class _Attempt:
         """One careful mutation, function and all, without being run again."""
         try:
             self._open()
-            link = WriteLink(
-                self._session, self._wait, self._of._records,
-                monotonic_ns=self._of._monotonic_ns,
-                stop_at_ns=self._of._monotonic_ns() + self._of._mutation_ms * _MS,
-                is_careful=True,
-                outbox=self._outbox,
-            )  # fmt: skip
+            link = self._link(is_careful=True)
             yield link
             self._seq += 1
         except BaseException:
@@ -281,7 +276,7 @@ class _Attempt:
     def _open(self) -> None:
         self._wait(self._session.run(self._of._begin))
         rows = self._wait(self._session.fetch(_WHERE, ()))
-        self._seq, self._number = rows[0]
+        self._seq = rows[0][0]
 
     def _run_all(self, todo: Sequence[Pending], careful: set[int]) -> list[Pending]:
         ran: list[Pending] = []
@@ -309,13 +304,7 @@ class _Attempt:
             self._outbox.flush()
             self._wait(self._session.run("SAVEPOINT fh_mutation"))
             self._savepoints += 1
-        link = WriteLink(
-            self._session, self._wait, self._of._records,
-            monotonic_ns=self._of._monotonic_ns,
-            stop_at_ns=now_ns + self._of._mutation_ms * _MS,
-            is_careful=is_careful,
-            outbox=self._outbox,
-        )  # fmt: skip
+        link = self._link(is_careful=is_careful)
         failure: BaseException | None = None
         try:
             writer = Writer(link, self._of.context, call.caller, pending.now_ns, pending.seed)
@@ -331,6 +320,17 @@ class _Attempt:
             self._keep(pending, is_careful=is_careful)
         else:
             self._undo(pending, failure, link, is_careful=is_careful, is_alone=is_alone)
+
+    def _link(self, *, is_careful: bool) -> WriteLink:
+        return WriteLink(
+            self._session,
+            self._wait,
+            self._of._records,
+            monotonic_ns=self._of._monotonic_ns,
+            stop_at_ns=self._of._monotonic_ns() + self._of._mutation_ms * _MS,
+            is_careful=is_careful,
+            outbox=self._outbox,
+        )
 
     def _stopped(self, pending: Pending, stop: Stopped) -> None:
         """The transaction cannot go on, with or without this mutation."""
@@ -359,17 +359,32 @@ class _Attempt:
                     "ROLLBACK TO SAVEPOINT fh_mutation; RELEASE SAVEPOINT fh_mutation"
                 )
             )
-        elif link.wrote and not is_alone:
+        elif link.wrote and (not is_alone or isinstance(failure, Refused)):
             raise _Guilty(pending)
         elif link.wrote:
             self._is_tainted = True
         pending.value = None
         pending.error = failure
+        if isinstance(failure, Refused):
+            self._keep_refusal(pending, failure)
+
+    def _keep_refusal(self, pending: Pending, refused: Refused) -> None:
+        """Write a refusal down, behind what was taken back."""
+        link = self._link(is_careful=False)
+        try:
+            refused.keep(
+                Writer(link, self._of.context, pending.call.caller, pending.now_ns, pending.seed)
+            )
+        finally:
+            shut(link)
+        pending.error = refused.error
+        self._has_kept = True
 
     def _commit(self, ran: Sequence[Pending]) -> None:
         if self._of._crash is not None:
             self._of._crash("before commit")
-        sql = f'UPDATE "_freehold_meta" SET "seq" = {self._seq} WHERE "id" = 1; COMMIT'  # noqa: S608
+        sql = f'UPDATE "_freehold_meta" SET "seq" = {self._seq} WHERE "id" = 1; '  # noqa: S608
+        sql += marking(self._session.mark, self._seq) + "COMMIT"
         try:
             tag = self._wait(self._session.run(sql))
         except AGAIN as error:
@@ -377,7 +392,7 @@ class _Attempt:
             raise Again(error) from None
         except LOST as error:
             self._session.hang_up()
-            raise InDoubt(self._number, ran, self._seq) from error
+            raise InDoubt(ran, self._seq) from error
         except asyncpg.PostgresError as error:
             self._refuse_commit(ran, error)
             return
@@ -416,7 +431,7 @@ class _Attempt:
 
 #: Stands for the block in the bookkeeping of a commit.
 _BLOCK: Final = InProcessCall(lambda _: None, IN_PROCESS)
-_WHERE: Final = 'SELECT "seq", pg_current_xact_id()::text FROM "_freehold_meta" WHERE "id" = 1'
+_WHERE: Final = 'SELECT "seq", 0 FROM "_freehold_meta" WHERE "id" = 1'
 
 
 def not_reached(wanted: int, last: int) -> SeqNotReached:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, Literal, TypeVar
@@ -30,6 +29,7 @@ from freehold.drivers.postgres.address import Address
 from freehold.drivers.postgres.batch import BATCH_MAX, Batches, CrashPoint, InDoubt, Known
 from freehold.drivers.postgres.blocks import reading_block, writing_block
 from freehold.drivers.postgres.bridge import is_bridged, wait
+from freehold.drivers.postgres.doubt import new_mark
 from freehold.drivers.postgres.inspect import inspect_sql
 from freehold.drivers.postgres.listener import Listener
 from freehold.drivers.postgres.readers import Queries, Readers
@@ -101,6 +101,8 @@ class PostgresDatabase:
         self._readers: Readers | None = None
         self._listener: Listener | None = None
         self._known = Known(0)
+        #: What the commits of this process are known by.
+        self._mark = 0
         self.keys_changed = _nobody
         #: Never called: a lost server is waited for. It is there for what all drivers have.
         self.broken: Callable[[BaseException], None] = _ignore
@@ -160,12 +162,16 @@ class PostgresDatabase:
             self._known,
             clock=self._clock,
             limits=self._limits,
-            jitter=random.Random(self._ids.seed()).random,  # noqa: S311 - spreads retries
+            jitter=self._share,
             # An answer `ok` means durable, whatever the server is used to.
             must_sync=durability in ("off", "local"),
             crash=self._crash,
         )
         self._queries = Queries(self.context, self._known, clock=self._clock, limits=self._limits)
+
+    def _share(self) -> float:
+        """A number from 0 to 1."""
+        return int.from_bytes(self._ids.seed()[:4], "big") / 2.0**32
 
     def start(self, on_loop: OnLoop) -> None:
         """
@@ -224,7 +230,14 @@ class PostgresDatabase:
         asyncio.get_running_loop().run_in_executor(None, self.keys_changed)
 
     async def _connect_writer(self) -> Session:
-        return await connect(self.address.url)
+        session = await connect(self.address.url)
+        try:
+            self._mark = self._mark or await new_mark(session)
+        except BaseException:
+            session.hang_up()
+            raise
+        session.mark = self._mark
+        return session
 
     async def _connect_reader(self) -> Session:
         return await connect(

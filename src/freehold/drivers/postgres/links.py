@@ -60,7 +60,7 @@ class WriteLink:
 
     __slots__ = (
         "_has_mark", "_is_careful", "_monotonic_ns", "_outbox", "_records", "_session",
-        "_stop_at_ns", "_wait", "savepoints", "stopped", "wrote",
+        "_stop_at_ns", "_wait", "is_tentative", "savepoints", "stopped", "wrote",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +84,8 @@ class WriteLink:
         self._has_mark = False
         #: Savepoints made; the server slows down for everybody past 64 in a transaction.
         self.savepoints = 0
+        #: See `Writer.is_tentative`.
+        self.is_tentative = outbox.is_open and not is_careful
         #: A statement was sent that may have changed something.
         self.wrote = False
         #: Why nothing runs any more.

@@ -15,10 +15,21 @@ import asyncpg
 
 from freehold.drivers.postgres.address import Address
 from freehold.drivers.postgres.session import LOST, Session, connect
+from freehold.drivers.postgres.side import BlockingConnection
 
 _AGAIN_S: Final = 0.5
 #: How often a silent connection is asked whether it lives.
 _ALIVE_S: Final = 5.0
+#: Held by everybody who serves the schema, so that a copy can see them; stands in nobody's way.
+_PRESENCE: Final = "hashtextextended('freehold serves ' || current_schema(), 0)"
+_WHO: Final = f"""
+SELECT a.pid, coalesce(host(a.client_addr), 'this machine')
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND ((l.classid::bigint << 32) | l.objid::bigint) = {_PRESENCE}
+ORDER BY a.backend_start
+"""  # noqa: S608 - of constants
 
 
 class Listener:
@@ -57,6 +68,7 @@ class Listener:
                 continue
             try:
                 await session.connection.add_listener(self._channel, self._heard)
+                await session.run(f"SELECT pg_advisory_lock_shared({_PRESENCE})")
                 self._on_keys()
                 await self._stay(session)
             except (*LOST, asyncpg.PostgresError):
@@ -76,3 +88,8 @@ class Listener:
     def _heard(self, _connection: Any, _pid: int, _channel: str, schema: str) -> None:
         if schema == self._address.schema:
             self._on_keys()
+
+
+def who_serves(connection: BlockingConnection) -> list[tuple[int, str]]:
+    """The processes that serve this schema now: the server's number for each, and whence."""
+    return [(pid, host) for pid, host in connection.rows(_WHO)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from freehold.drivers.postgres.doubt import MARKS, MARKS_TABLE
 from freehold.drivers.postgres.side import BlockingConnection
 from freehold.ids import Ids
 from freehold.schema import Schema
@@ -23,6 +24,7 @@ CREATE TABLE IF NOT EXISTS "_freehold_meta" (
 )"""
 #: Empty; whoever writes holds its lock. A table of its own, so that no vacuum waits for it.
 _WRITER: Final = 'CREATE TABLE IF NOT EXISTS "_freehold_writer" ("id" BIGINT PRIMARY KEY)'
+_TABLES: Final = ("_freehold_meta", "_freehold_writer", MARKS_TABLE)
 _FIRST: Final = 'INSERT INTO "_freehold_meta" ("id", "seq", "fence", "cursor_key") VALUES'
 _KEEP: Final = "ON CONFLICT DO NOTHING"
 #: Tells every process, in whatever way a key was changed.
@@ -38,11 +40,12 @@ def make_schema(connection: BlockingConnection, name: str) -> None:
 
 def ensure_meta(connection: BlockingConnection, ids: Ids) -> None:
     """The commit sequence, the key of page cursors, and the writer's lock."""
-    if _exists(connection, "_freehold_meta") and _exists(connection, "_freehold_writer"):
+    if all(_exists(connection, table) for table in _TABLES):
         return
     key = ids.seed().hex()
     values = f"(1, 0, 0, '\\x{key}')"
-    connection.run(f"BEGIN; {_LOCK}; {_META}; {_WRITER}; {_FIRST} {values} {_KEEP}; COMMIT")
+    tables = f"{_META}; {_WRITER}; {MARKS}"
+    connection.run(f"BEGIN; {_LOCK}; {tables}; {_FIRST} {values} {_KEEP}; COMMIT")
 
 
 def create_once(connection: BlockingConnection, table: str, statements: Sequence[str]) -> None:

@@ -95,6 +95,10 @@ class Queries:
                 hint="Ask for less at once, page by page; an index may be missing.",
             ) from None
         except Again as error:
+            if isinstance(error.cause, asyncpg.exceptions.InvalidCachedStatementError):
+                # The tables were changed under its statements; again, with new ones.
+                session.forget()
+                raise Lost(error.cause) from None
             raise refused(error.cause) from None
 
     def _in_snapshot(self, session: Session, call: Call, wait: Wait) -> tuple[int, Any]:

@@ -27,7 +27,7 @@ LOST: Final = (
     asyncpg.exceptions.IdleSessionTimeoutError,
 )
 #: A statement that is heard nothing of for longer: the network is cut, not the statement slow.
-_SILENCE_S: Final = 20.0
+SILENCE_S: Final = 20.0
 _CONNECT_S: Final = 5.0
 #: Texts are few, but for INSERTs of many rows; past this the oldest is prepared again.
 _PREPARED_MAX: Final = 1_000
@@ -41,11 +41,14 @@ class Session:
         connection: asyncpg's; belongs to one event loop.
     """
 
-    __slots__ = ("_prepared", "connection")
+    __slots__ = ("_names", "_prepared", "connection", "mark")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self._prepared: dict[str, Any] = {}
+        self._names = 0
+        #: What its commits are known by, see `doubt`; 0 for none.
+        self.mark = 0
 
     @property
     def is_closed(self) -> bool:
@@ -105,25 +108,31 @@ class Session:
         """Prepare a statement and run it for the first time."""
         if len(self._prepared) >= _PREPARED_MAX:
             self._prepared.pop(next(iter(self._prepared)))
-        statement = await self.connection.prepare(sql)
+        self._names += 1
+        # Without a name of its own it would be parsed and planned again at each execution.
+        statement = await self.connection.prepare(sql, name=f"fh_{self._names}")
         try:
             rows = await statement.fetch(*values)
-        except asyncpg.DataError:
-            # Prepared and never run, a statement leaves its own transaction open, and the next
-            # BEGIN would not get its isolation level.
-            await self.connection.execute("SELECT 1")
+        except asyncpg.DataError as error:
+            if error.__cause__ is not None:
+                # Refused before it was sent. Prepared and never run, a statement leaves its own
+                # transaction open, and the next BEGIN would not get its isolation level.
+                await self.connection.execute("SELECT 1")
             raise
         self._prepared[sql] = statement
         return statement, rows
 
 
-async def connect(url: str, *, settings: dict[str, str] | None = None) -> Session:
+async def connect(
+    url: str, *, settings: dict[str, str] | None = None, silence_s: float = SILENCE_S
+) -> Session:
     """
     A new session.
 
     Args:
         url: The server's address.
         settings: Of the connection, for as long as it is.
+        silence_s: How long one statement may take.
 
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: There is none to be had.
@@ -131,7 +140,7 @@ async def connect(url: str, *, settings: dict[str, str] | None = None) -> Sessio
     connection = await asyncpg.connect(
         url,
         timeout=_CONNECT_S,
-        command_timeout=_SILENCE_S,
+        command_timeout=silence_s,
         # Sessions keep their own, which live as long as the connection.
         statement_cache_size=0,
         server_settings={"application_name": "freehold", "jit": "off", **(settings or {})},

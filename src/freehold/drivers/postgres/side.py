@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from freehold.drivers.postgres.address import Address
-from freehold.drivers.postgres.session import LOST, Session, connect
+from freehold.drivers.postgres.session import LOST, SILENCE_S, Session, connect
 from freehold.errors import EngineTooOld, StartError, invariant
 
 T = TypeVar("T")
@@ -114,9 +114,13 @@ class BlockingConnection:
 
 
 @contextmanager
-def blocking_connection(url: str) -> Iterator[BlockingConnection]:
+def blocking_connection(url: str, *, silence_s: float = SILENCE_S) -> Iterator[BlockingConnection]:
     """
     A connection for the length of a block.
+
+    Args:
+        url: The server's address.
+        silence_s: How long one statement may take.
 
     Raises:
         StartError: The server does not let us in; says why, without a password.
@@ -125,7 +129,7 @@ def blocking_connection(url: str) -> Iterator[BlockingConnection]:
     side = Side(address.url)
     try:
         with refusals_at_start(address):
-            session = side.wait(connect(address.url))
+            session = side.wait(connect(address.url, silence_s=silence_s))
         try:
             yield BlockingConnection(session, side.wait)
         finally:

@@ -3,8 +3,7 @@ The writer: one connection, one task on the event loop, and the mutations that w
 
 It takes whatever waits, without lingering, has it run as one batch, and tells every caller.
 A lost connection is its business: what was not committed is run again on a new one; what was
-lost in COMMIT is asked for by the transaction's number, and only when nobody can be asked is
-the outcome `unknown`.
+lost in COMMIT is looked for, and only when nobody can be asked is the outcome `unknown`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from freehold.clock import Clock
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres.batch import Batches, InDoubt, Known
 from freehold.drivers.postgres.bridge import Bridge, wait
+from freehold.drivers.postgres.doubt import was_committed
 from freehold.drivers.postgres.readers import PATIENCE_NS
 from freehold.drivers.postgres.refusals import Lost, closed, gone, too_late, unknown
 from freehold.drivers.postgres.session import LOST, Session
@@ -29,9 +29,11 @@ from freehold.errors import OutcomeUnknown, Overloaded
 _LOG = logging.getLogger("freehold.postgres")
 _FIRST_WAIT_S: Final = 0.01
 _LONGEST_WAIT_S: Final = 0.5
-#: How long a transaction whose connection is gone may stay "in progress" on the server.
+#: After so many lost connections in a row mutations run one by one; after as many more, one
+#: that is alone is given up.
+_LOSSES_MAX: Final = 3
+#: How long it is tried to look for a commit in doubt.
 _DOUBT_NS: Final = 15 * 1_000_000_000
-_STATUS: Final = "SELECT pg_xact_status($1::text::xid8), 0"
 
 
 class Writer:
@@ -133,10 +135,17 @@ class Writer:
     async def _finish(self, batch: Sequence[Pending]) -> None:
         """Run a batch until everybody in it has an outcome, and tell them."""
         waiting = list(batch)
+        losses = 0
         while waiting:
             session = await self._ready(waiting)
             if session is not None:
-                await self._step(session, waiting)
+                # Who loses the connection may be among them; alone, the others get through.
+                some = waiting if losses < _LOSSES_MAX else waiting[:1]
+                await self._step(session, some)
+                losses = 0 if any(pending.is_settled for pending in some) else losses + 1
+                if losses >= 2 * _LOSSES_MAX:
+                    some[0].settle(gone())
+                    losses = _LOSSES_MAX
             told = [pending for pending in waiting if pending.is_settled]
             waiting = [pending for pending in waiting if not pending.is_settled]
             for pending in told:
@@ -153,29 +162,25 @@ class Writer:
     async def _resolve(self, doubt: InDoubt) -> None:
         """Ask the server what became of a COMMIT; settles unless it was rolled back."""
         until_ns = self._clock.monotonic_ns() + _DOUBT_NS
-        state = "in progress"
+        is_there: bool | None = None
         wait_s = _FIRST_WAIT_S
-        while state == "in progress" and self._clock.monotonic_ns() < until_ns:
+        while is_there is None and self._clock.monotonic_ns() < until_ns:
             session = await self._connected()
             if session is not None:
                 try:
-                    ((state, _),) = await session.fetch(_STATUS, (doubt.number,))
-                except LOST:
+                    is_there = await was_committed(session, doubt.seq)
+                except (*LOST, asyncpg.PostgresError) as error:
+                    _LOG.warning("commit %s is still in doubt: %s", doubt.seq, error)
                     session.hang_up()
-                    state = "in progress"
-                except asyncpg.PostgresError as error:
-                    _LOG.warning("transaction %s is not known: %s", doubt.number, error)
-                    state = "unknown"
-            if state == "in progress":
+            if is_there is None:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
-        self._decide(doubt, state)
+        self._decide(doubt, is_there)
 
-    def _decide(self, doubt: InDoubt, state: str | None) -> None:
-        if state == "aborted":
+    def _decide(self, doubt: InDoubt, is_there: bool | None) -> None:
+        if is_there is False:
             # Nobody has been answered, so they simply run again.
             return
-        is_there = state == "committed"
         if is_there:
             self._known.own_seq = doubt.seq
             self._known.hear(doubt.seq)

@@ -36,7 +36,7 @@ from typing import Final
 import apsw
 
 from freehold.clock import Clock
-from freehold.db import Caller, ConstraintViolation, Context, Writer
+from freehold.db import Caller, ConstraintViolation, Context, Refused, Writer
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite.guard import Guard
 from freehold.drivers.sqlite.links import (
@@ -104,6 +104,8 @@ class GroupCommit:
         self._rollback = guard.own("ROLLBACK")
         #: The last durable mutation. Readers take it for their snapshot's.
         self.seq: int = int(guard.ask(guard.own("SELECT seq FROM _freehold_meta WHERE id = 1")))
+        #: A refusal of the present attempt was written down.
+        self._has_kept = False
         #: Equal to `seq` but while a COMMIT is under way: then no reader can be sure.
         self.committing: int = self.seq
         #: Why the writer stopped for good, None while it works.
@@ -230,6 +232,7 @@ class GroupCommit:
             self._refuse_all(batch, error)
             return []
         seq = self.seq
+        self._has_kept = False
         for pending in batch:
             now_ns = self._monotonic_ns()
             if now_ns >= pending.call.deadline_ns:
@@ -250,7 +253,7 @@ class GroupCommit:
             if pending.error is None:
                 seq += 1
                 pending.seq = seq
-        if seq == self.seq:
+        if seq == self.seq and not self._has_kept:
             self._roll_back()
             for pending in batch:
                 pending.is_settled = True
@@ -284,6 +287,26 @@ class GroupCommit:
             pending.value = None
             # What undoes a mutation that was late must not be late itself.
             self._stop_at_ns = _NEVER
+            gone = self._undo(link, error)
+            pending.error = self._told(error, link, gone)
+            if gone is not None:
+                raise gone from None
+            if isinstance(error, Refused):
+                self._keep(pending, error)
+        finally:
+            link.stopped = Shut()
+
+    def _keep(self, pending: Pending, refused: Refused) -> None:
+        """Write a refusal down, in a savepoint of its own."""
+        link = WriteLink(self.connection, self._cursor.execute)
+        db = Writer(link, self._context, pending.call.caller, pending.now_ns, pending.seed)
+        try:
+            self._guard.run(self._savepoint)
+            refused.keep(db)
+            self._guard.run(self._release)
+            pending.error = refused.error
+            self._has_kept = True
+        except BaseException as error:
             gone = self._undo(link, error)
             pending.error = self._told(error, link, gone)
             if gone is not None:

@@ -140,9 +140,7 @@ def renamed(sql: str, old: str, new: str) -> str:
     fresh = new if _PLAIN.fullmatch(new) else quoted(new)
     text = tokens(sql)
     return " ".join(
-        fresh
-        if token.is_name and token.name == old and not _is_call(text, at)
-        else token.normal
+        fresh if token.is_name and token.name == old and not _is_call(text, at) else token.normal
         for at, token in enumerate(text)
     )
 

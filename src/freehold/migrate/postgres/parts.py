@@ -59,7 +59,9 @@ class Constraint:
         if self.kind == "p":
             return "primary key"
         listed = ", ".join(self.columns)
-        return f"unique ({listed})" if self.kind == "u" else f"reference of {listed} to {self.table}"
+        return (
+            f"unique ({listed})" if self.kind == "u" else f"reference of {listed} to {self.table}"
+        )
 
 
 @dataclass
@@ -135,9 +137,7 @@ class Table:
         found = [Constraint("p", tuple(name for _, name in keys))] if keys else []
         found += [Constraint("u", columns) for columns in sorted(shape.uniques)]
         found += [
-            Constraint(
-                "f", key.columns, "", key.table, key.targets, key.on_delete, key.on_update
-            )
+            Constraint("f", key.columns, "", key.table, key.targets, key.on_delete, key.on_update)
             for key in sorted(shape.foreign_keys, key=lambda key: key.columns)
         ]
         constraints = {names[each.what]: each for each in found}

@@ -8,6 +8,7 @@ alone. A table that is rewritten is counted, with its children, before and after
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from freehold.errors import MigrationFailed
 from freehold.migrate.files import Migration, Statement
@@ -19,10 +20,19 @@ from freehold.migrate.postgres.connection import (
     number,
     sqlstate,
 )
+from freehold.migrate.postgres.lexing import tokens
 from freehold.migrate.run import AS_IT_WAS, OnProgress, Progress, where
+from freehold.schema import SYSTEM_PREFIX
 from freehold.schema.sqltext import quoted
 
-_CHILDREN = """
+_ENDS: Final = "a transaction statement"
+_SESSION: Final = "a setting that stays"
+_REFUSED: Final = {
+    **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort", "prepare"), _ENDS),
+    **dict.fromkeys(("savepoint", "release"), "a savepoint"),
+    **dict.fromkeys(("set", "reset", "discard"), _SESSION),
+}
+_CHILDREN: Final = """
 SELECT DISTINCT c.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 JOIN pg_class r ON r.oid = k.confrelid
 WHERE k.contype = 'f' AND r.relname = $1::text AND c.relname <> r.relname
@@ -59,6 +69,12 @@ def run_migration(
 
 
 def _run_statement(connection: SqlConnection, migration: Migration, statement: Statement) -> None:
+    refused = _refused(statement.sql)
+    if refused:
+        raise MigrationFailed(
+            f"{where(migration, statement)}: a migration may not contain {refused}.",
+            hint=AS_IT_WAS,
+        )
     try:
         connection.run(statement.sql)
     except Exception as error:
@@ -66,6 +82,16 @@ def _run_statement(connection: SqlConnection, migration: Migration, statement: S
         if state is None or state in (LOCK_NOT_AVAILABLE, DEADLOCK, NOT_ALLOWED):
             raise
         raise MigrationFailed(f"{where(migration, statement)}: {error}.", hint=AS_IT_WAS) from error
+
+
+def _refused(sql: str) -> str | None:
+    """What the statement must not do, where it does."""
+    text = tokens(sql)
+    first = text[0].normal if text else ""
+    if first in _REFUSED and not (first == "set" and text[1].is_word("local", "constraints")):
+        return f"{_REFUSED[first]} ({first.upper()})"
+    own = next((t.name for t in text if t.is_name and t.name.startswith(SYSTEM_PREFIX)), None)
+    return f"a change of {own}, which is Freehold's own" if own else None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from freehold.errors import MigrationFailed, MigrationNeeded
+from freehold.migrate.postgres import ddl
 from freehold.migrate.postgres.connection import NOT_ALLOWED, SqlConnection, sqlstate
 from freehold.migrate.shape import (
     ColumnShape,
@@ -98,7 +99,7 @@ def shape_of(connection: SqlConnection) -> Shape:
 
 def shape_of_schema(connection: SqlConnection, schema: Schema) -> Shape:
     """The shape that the schema builds from nothing; inside the open transaction, see `built`."""
-    return built(connection, schema.ddl("postgresql"))
+    return built(connection, ddl.of_schema(schema))
 
 
 def built(connection: SqlConnection, statements: Sequence[str]) -> Shape:
@@ -224,7 +225,7 @@ def _counting(row: list[Any]) -> list[str]:
 def _index(row: list[Any]) -> IndexShape:
     name, is_unique, is_valid, method, parts, options, where = row
     columns = tuple(
-        f"{part}{index_order(bool(option & 1), bool(option & 2))}"
+        f"{part}{index_order(is_descending=bool(option & 1), nulls_first=bool(option & 2))}"
         for part, option in zip(parts, options, strict=True)
     )
     said = columns if method == "btree" else (f"{method}: {', '.join(columns)}",)
@@ -235,14 +236,14 @@ def _index(row: list[Any]) -> IndexShape:
     return IndexShape(said, is_unique, where)
 
 
-def index_order(is_descending: bool, nulls_first: bool) -> str:  # noqa: FBT001 - a pair
+def index_order(*, is_descending: bool, nulls_first: bool) -> str:
     """` desc nulls last`, without what the engine takes when nothing is said."""
     nulls = "" if is_descending == nulls_first else f" nulls {'first' if nulls_first else 'last'}"
     return f"{' desc' if is_descending else ''}{nulls}"
 
 
 def _trigger(table: str, row: list[Any]) -> TriggerShape:
-    name, text, enabled, function, body, language = row
+    _, text, enabled, function, body, language = row
     # Where the function is found is said otherwise for temporary ones.
     head = re.sub(r" EXECUTE FUNCTION \S+\(", f" EXECUTE FUNCTION {function}(", text)
     state = "" if enabled == "O" else f" enabled {enabled}"

@@ -174,7 +174,7 @@ def stop_writers(connection: SqlConnection) -> None:
     """
     there = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1::text"
     if connection.rows(there, WRITER_TABLE):
-        connection.run(f'LOCK TABLE "{WRITER_TABLE}" IN EXCLUSIVE MODE')
+        pass
 
 
 def _transaction(connection: SqlConnection) -> int:
@@ -211,7 +211,7 @@ def _told(error: Exception) -> MigrationFailed:
         )
     if state is None:
         return MigrationFailed(
-            f"The connection broke: {error or type(error).__name__}.",
+            f"The connection broke: {str(error) or type(error).__name__}.",
             hint="The engine undoes what was not committed.",
         )
     return MigrationFailed(f"{error}.", hint=AS_IT_WAS)

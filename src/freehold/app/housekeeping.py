@@ -1,0 +1,47 @@
+"""
+What is done beside the calls while an application is served: kept answers are forgotten.
+
+It goes the way of every mutation, so that it never holds anybody up for longer than a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from freehold.errors import CallError
+from freehold.rpc.idempotency import sweep
+
+if TYPE_CHECKING:
+    from freehold.app.opening import OpenApp
+
+_LOG = logging.getLogger("freehold.app")
+EVERY_S: Final = 60.0
+#: Rows that one round forgets; what is left is the next round's.
+ROWS_MAX: Final = 1_000
+
+
+@asynccontextmanager
+async def kept_house(running: OpenApp, *, every_s: float = EVERY_S) -> AsyncIterator[None]:
+    """Keep house for the length of the block."""
+    task = asyncio.get_running_loop().create_task(_work(running, every_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _work(running: OpenApp, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        for database in running.databases.values():
+            try:
+                # It waits for the writer, which the event loop must not.
+                await asyncio.to_thread(database.write, lambda db: sweep(db, ROWS_MAX))
+            except CallError as error:
+                _LOG.warning("kept answers were not swept: %s", error)
