@@ -39,6 +39,14 @@ def test_a_call_packed_by_hand_reads_as_the_protocol_has_it(
     assert msgspec.msgpack.decode(payload) == [number, "Toy.echo", {"value": value}, options]
 
 
+@given(timeout_ms=st.integers(1, 2**32 - 1), key=st.from_regex(r"[!-~]{1,255}", fullmatch=True))
+def test_a_mutation_s_key_stands_among_its_options(timeout_ms: int, key: str) -> None:
+    """Beside the time; a mutation asks for no commit to see."""
+    packed = frames.pack_options(timeout_ms, 0, key)
+
+    assert msgspec.msgpack.decode(packed) == {"timeoutMs": timeout_ms, "idempotencyKey": key}
+
+
 def test_hello_says_who_calls() -> None:
     """The key, the contract and the client, in a frame whose first byte is 0."""
     frame = frames.pack_hello("fh_test_1", None)

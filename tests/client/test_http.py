@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from freehold.client import AnswerUnreadable
+from freehold.client.repeat import TRIES
 from freehold.errors import (
     DeadlineExceeded,
     Internal,
@@ -115,8 +116,9 @@ def test_errors_come_back_typed(tmp_path: Path, transport: str, connect: Calling
             call("fail", name="NotFound")
         with pytest.raises(Taken) as taken:
             call("fail", name="Taken")
+        hurried = connect(place, transport, timeout_s=0.05)
         with pytest.raises(Overloaded) as overloaded:
-            call("fail", name="Overloaded")
+            hurried("fail", name="Overloaded")
         with pytest.raises(AnswerUnreadable, match=r"Toy\.wrongType"):
             call("wrong_query")
 
@@ -137,16 +139,31 @@ def test_nobody_there_is_told(unused_port: int, connect: Calling) -> None:
 
 
 def test_a_lost_connection_ends_each_call_by_what_it_is(tmp_path: Path, connect: Calling) -> None:
-    """A query is asked once more, a mutation is unknown."""
+    """Both are sent again, a mutation under its key; after that it is unknown."""
     with listening("unix", tmp_path) as (server, place, _):
         call = connect(place)
-        assert call("drop_once") == "second time"
+        assert call("drop_once_mutation") == "second time"
         with pytest.raises(Unavailable, match="was lost"):
             call("drop_query")
         with pytest.raises(OutcomeUnknown, match="was sent"):
             call("drop_mutation")
 
-        assert server.dropped == 4
+        assert server.dropped == 1 + 2 * (1 + TRIES)
+        keys = [headers.get("idempotency-key") for headers in server.requests]
+        assert len(set(keys[:2])) == 1
+        assert set(keys[2 : 3 + TRIES]) == {None}
+        assert len(set(keys[3 + TRIES :])) == 1
+        assert keys[0] != keys[-1]
+
+
+def test_a_key_of_the_caller_s_own_names_the_call(tmp_path: Path, connect: Calling) -> None:
+    """It survives the process that made it."""
+    with listening("unix", tmp_path) as (server, place, _):
+        call: Any = connect(place)
+        call.binding = call.binding.with_options(idempotency_key="order-7")
+        call("add", value=1)
+
+        assert server.requests[0]["idempotency-key"] == "order-7"
 
 
 def test_a_call_has_until_its_time_is_up(tmp_path: Path, connect: Calling) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from freehold.client import AnswerUnreadable
+from freehold.client.repeat import TRIES
 from freehold.client.sync_frames import Line
 from freehold.errors import (
     DeadlineExceeded,
     NotFound,
     OutcomeUnknown,
+    Overloaded,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -187,24 +189,40 @@ def test_a_mutation_that_could_not_be_sent_is_sent_elsewhere(
         assert (len(server.calls), server.opened) == (2, 2)
 
 
-def test_a_query_that_lost_its_connection_is_asked_once_more(unix: str) -> None:
-    """Once, and no more."""
+def test_a_call_that_lost_its_connection_is_sent_again(unix: str) -> None:
+    """A few times, and no more."""
     with tiny_thread(unix) as (server, place, _), ToySync.connect(place) as dal:
         assert dal.call("drop_once") == "second time"
 
         with pytest.raises(Unavailable, match="was lost"):
             dal.call("drop_query")
-        assert server.dropped == 3
+        assert server.dropped == 1 + 1 + TRIES
 
 
-def test_a_mutation_that_lost_its_connection_is_unknown(unix: str) -> None:
-    """It is not sent again."""
+def test_a_mutation_is_sent_again_under_its_key(unix: str) -> None:
+    """Each logical call has one key for all its attempts; in the end it is unknown."""
     with tiny_thread(unix) as (server, place, _), ToySync.connect(place) as dal:
+        assert dal.call("drop_once_mutation") == "second time"
         for name in ("drop_mutation", "garbage_mutation"):
             with pytest.raises(OutcomeUnknown, match="was sent"):
                 dal.call(name)
 
-        assert server.dropped == 1
+        keys = [options["idempotencyKey"] for _, _, options in server.calls]
+        assert len(keys) == 2 + 2 * (1 + TRIES)
+        assert len(set(keys)) == 3
+        assert len(set(keys[:2])) == 1
+        assert sorted(keys) == keys
+
+
+def test_what_may_pass_is_tried_again(unix: str) -> None:
+    """With a wait between, until it is told; a refusal that stays is told at once."""
+    with tiny_thread(unix) as (server, place, _), ToySync.connect(place) as dal:
+        with pytest.raises(Overloaded):
+            dal.call("fail", name="Overloaded")
+        assert len(server.calls) == 1 + TRIES
+        with pytest.raises(NotFound):
+            dal.call("fail", name="NotFound")
+        assert len(server.calls) == 2 + TRIES
 
 
 def test_a_call_has_until_its_time_is_up(unix: str) -> None:

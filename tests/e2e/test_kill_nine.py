@@ -75,7 +75,12 @@ async def one_round(
     ]
     await asyncio.sleep(live_s)
     await asyncio.to_thread(end)
-    await asyncio.gather(*clients)
+    # They would go on trying for as long as somebody may come back.
+    for client in clients:
+        client.cancel()
+    for ended in await asyncio.gather(*clients, return_exceptions=True):
+        if isinstance(ended, AssertionError):
+            raise ended
     return answered
 
 

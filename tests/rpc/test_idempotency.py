@@ -14,17 +14,21 @@ from typing import Annotated, Any
 import pytest
 
 from freehold import (
+    UNSET,
     AlreadyExists,
     Conflict,
     Entrypoint,
+    Maybe,
     NotFound,
     PrimaryKey,
     Reader,
     Record,
+    Sealed,
     Unique,
     Writer,
     method,
 )
+from freehold.crypto import Secret
 from freehold.db import Caller
 from freehold.errors import InvalidArgument
 from freehold.rpc.contract import contract_of
@@ -34,6 +38,7 @@ from freehold.rpc.idempotency import (
     KEPT_S,
     SECRET_KEPT_S,
     KeptAnswer,
+    fingerprint,
     sweep,
 )
 from freehold.schema import Schema
@@ -103,6 +108,12 @@ def picky(db: Writer, size: int) -> int:
     return size
 
 
+def hide(db: Writer, secret: Sealed[str], more: Maybe[str] = UNSET) -> int:
+    """Takes what is sealed, and something that may be left out."""
+    db.insert(Order(id=db.new_id(), mark="hidden"))
+    return len(secret.plain() or "") + (0 if more is UNSET else len(more))
+
+
 def count(db: Reader) -> int:
     """How many orders there are."""
     return len(db.all(Order))
@@ -117,6 +128,7 @@ class Shop(Entrypoint):
     mint = method(mint, reveals=True)
     long = long
     picky = picky
+    hide = hide
     count = count
 
 
@@ -439,6 +451,26 @@ def test_the_sweep_forgets_what_has_expired(database: TestDatabase) -> None:
             ]
 
     asyncio.run(story())
+
+
+def test_sealed_and_left_out_arguments_are_told_apart(database: TestDatabase) -> None:
+    """Another text under the same key is another call; nothing of it can be guessed at."""
+
+    async def story() -> None:
+        async with opened(database) as desk:
+            first = await desk.call("hide", {"secret": "tea"}, key="k")
+            assert first.body == b"3"
+            assert (await desk.call("hide", {"secret": "tea"}, key="k")).body == b"3"
+            for other in ({"secret": "Tea"}, {"secret": "tea", "more": ""}):
+                wrong = await desk.call("hide", other, key="k")
+                assert wrong.error is not None
+                assert wrong.error.code == "idempotency_mismatch"
+
+    asyncio.run(story())
+    args: tuple[Any, ...] = (Sealed.of("tea"), UNSET)
+    peppers = [Secret(bytes([n]) * 32) for n in (1, 2)]
+    prints = {fingerprint(args, pepper) for pepper in (None, *peppers)}
+    assert len(prints) == 3
 
 
 def test_a_query_needs_no_key(database: TestDatabase) -> None:

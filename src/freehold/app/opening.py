@@ -113,6 +113,7 @@ class OpenApp:
             limits=options.limits,
             clock=options.clock,
             ids=options.ids,
+            pepper=secrets.pepper,
         )
 
     @property

@@ -28,7 +28,9 @@ from freehold.wire.frames import FrameSplitter
 class Call:
     """One call under way."""
 
-    __slots__ = ("deadline", "future", "is_retry", "method", "sent", "tail", "timeout_s")
+    __slots__ = (
+        "attempt", "deadline", "future", "method", "sent", "tail", "timeout_s", "was_sent",
+    )  # fmt: skip
 
     def __init__(
         self, future: asyncio.Future[Any], method: Method[Any], tail: bytes, *,
@@ -42,7 +44,22 @@ class Call:
         self.deadline = deadline
         #: Whether a byte of it may have reached the server.
         self.sent = False
-        self.is_retry = False
+        #: Whether an earlier attempt may have, whose answer was lost.
+        self.was_sent = False
+        #: 0 at first.
+        self.attempt = 0
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether the server may have got it, in this attempt or before."""
+        return self.sent or self.was_sent
+
+    def lose(self) -> None:
+        """Its connection is gone, and no answer came."""
+        if self.sent:
+            self.attempt += 1
+            self.was_sent = True
+            self.sent = False
 
     def fail(self, error: CallError) -> None:
         """End it, unless its caller has gone away."""
@@ -63,8 +80,8 @@ class Owner(Protocol):
     def is_going(self, connection: Connection) -> None:
         """It takes no new calls any more."""
 
-    def sends_again(self, call: Call, error: CallError) -> bool:
-        """Whether a call that met a goaway on its way goes elsewhere instead of failing."""
+    def is_refused(self, connection: Connection, call: Call, error: CallError) -> None:
+        """It was answered with an error: end it, or send it again."""
 
     def has_room(self, connection: Connection) -> None:
         """Answers have come; waiting calls may be sent."""
@@ -213,9 +230,7 @@ class Connection(asyncio.Protocol):
         if future.done():
             return
         if status:
-            error = owner.errors.from_problem(frames.read_result(result))
-            if not (self.is_retiring and owner.sends_again(call, error)):
-                future.set_exception(error)
+            owner.is_refused(self, call, owner.errors.from_problem(frames.read_result(result)))
             return
         try:
             value = call.method.unpack(result)

@@ -4,10 +4,12 @@ The transport of asynchronous bindings: calls over frames, and what becomes of t
 A binding opens its connection with its first call and opens another when that one is gone.
 A call that loses its connection:
 
-    query, first time       sent once more on the next connection; its caller notices nothing
-    query, second time      Unavailable
-    mutation, not sent      sent on the next connection; Unavailable when there is none
-    mutation, sent          OutcomeUnknown
+    at first                sent again on the next connection; its caller notices nothing
+    too often, or nobody    a query, or a mutation that never left: Unavailable
+    is there any more       a mutation that was sent: OutcomeUnknown
+
+What makes it safe to send a mutation again is its key, see `repeat`; which also says what
+becomes of a call that was answered with an error that may pass.
 
 Time: one alarm for all calls of the binding, set to the earliest deadline that was seen.
 Bytes are not looked at here, see `async_connection`.
@@ -21,13 +23,13 @@ import ssl
 from collections import deque
 from typing import Any, Final, TypeVar
 
-from freehold.client import backoff, failures, frames
+from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
 from freehold.client.async_connection import Call, Connection
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
-from freehold.errors import CallError, FreeholdError, Unavailable
+from freehold.errors import CallError, FreeholdError, OutcomeUnknown, Unavailable
 from freehold.ids import SystemIds
 from freehold.wire.codec import MSGPACK
 
@@ -35,6 +37,9 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 1.0
+#: After so many vain attempts that nobody seems to be there, calls are refused for so long
+#: without another one; then one of them finds out.
+SHUT_S: Final = 0.5
 
 
 class AsyncFrames:
@@ -66,6 +71,12 @@ class AsyncFrames:
         self._is_closed = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
+        self._budget = repeat.Budget()
+        #: Calls that wait until they are sent again, with what will do it.
+        self._later: dict[Call, asyncio.TimerHandle] = {}
+        #: Until when nobody tries to connect, and why.
+        self._shut_until = 0.0
+        self._shut_by: CallError | None = None
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -85,8 +96,15 @@ class AsyncFrames:
         tail = (
             method.packed
             + encode_args(method, args, MSGPACK)
-            + frames.pack_options(options.timeout_ms, self.seq if method.is_query else 0)
+            + (
+                frames.pack_options(options.timeout_ms, self.seq)
+                if method.is_query
+                else frames.pack_options(
+                    options.timeout_ms, 0, options.idempotency_key or repeat.new_key(self._ids)
+                )
+            )
         )
+        self._budget.earn()
         now = loop.time()
         deadline = now + options.patience_s
         call = Call(future, method, tail, timeout_s=options.timeout_s, deadline=deadline)
@@ -103,10 +121,19 @@ class AsyncFrames:
             current.send(call)
         return future
 
+    def _end(self, call: Call, error: CallError) -> None:
+        """End a call that will not be sent again."""
+        call.fail(repeat.honest(error, call.method, was_sent=call.was_sent))
+
     def _wait(self, call: Call) -> None:
         if self._is_closed:
-            call.fail(failures.binding_is_closed(self.place))
+            self._end(call, failures.binding_is_closed(self.place))
             return
+        if self._shut_by is not None and self._current is None:
+            if asyncio.get_running_loop().time() < self._shut_until:
+                self._end(call, failures.again(self._shut_by))
+                return
+            self._shut_by = None
         self._waiting.append(call)
         if self._current is None:
             self._dial_soon()
@@ -123,6 +150,8 @@ class AsyncFrames:
         self._alarm_at = math.inf
         self._connections.clear()
         self._waiting.clear()
+        self._later.clear()
+        self._shut_by = None
 
     # -- connecting ---------------------------------------------------------------------------
 
@@ -148,6 +177,10 @@ class AsyncFrames:
         finally:
             self._dialling = None
         if error is not None and self._current is None:
+            if self._failures >= backoff.ATTEMPTS_MAX:
+                # Nobody has been there for a while: calls are told so at once, for a moment.
+                self._shut_by = error
+                self._shut_until = asyncio.get_running_loop().time() + SHUT_S
             self._fail_waiting(error)
 
     async def _dial(self) -> Connection:
@@ -192,7 +225,7 @@ class AsyncFrames:
     def _fail_waiting(self, error: CallError) -> None:
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
-            call.fail(failures.again(error))
+            self._end(call, failures.again(error))
 
     # -- what connections tell ----------------------------------------------------------------
 
@@ -200,6 +233,7 @@ class AsyncFrames:
         """A data layer is there."""
         self._failures = 0
         self._was_connected = True
+        self._shut_by = None
 
     def has_room(self, connection: Connection) -> None:
         """Send what waits, as far as the connection takes it."""
@@ -216,13 +250,36 @@ class AsyncFrames:
             if self._waiting:
                 self._dial_soon()
 
-    def sends_again(self, call: Call, error: CallError) -> bool:
-        """A data layer that is stopping refuses the calls that cross its goaway, undone."""
-        if type(error) is not Unavailable or call.is_retry or self._is_closed:
+    def is_refused(self, connection: Connection, call: Call, error: CallError) -> None:
+        """Send it again when that may help, else tell its caller."""
+        is_undone = type(error) is Unavailable and connection.is_retiring
+        if is_undone and call.attempt < repeat.TRIES and not self._is_closed:
+            # A data layer that is stopping refuses the calls that cross its goaway, undone.
+            call.attempt, call.sent = call.attempt + 1, False
+            self._wait(call)
+        elif not self._tries_later(call, error):
+            self._end(call, error)
+
+    def _tries_later(self, call: Call, error: CallError) -> bool:
+        wait_s = repeat.wait_s(error, call.attempt, self._ids)
+        loop = asyncio.get_running_loop()
+        if wait_s is None or self._is_closed or loop.time() + wait_s >= call.deadline:
             return False
-        call.is_retry, call.sent = True, False
-        self._wait(call)
+        if not self._budget.spend():
+            return False
+        call.attempt, call.sent = call.attempt + 1, False
+        call.was_sent = call.was_sent or isinstance(error, OutcomeUnknown)
+        self._later[call] = loop.call_later(wait_s, self._try_now, call)
         return True
+
+    def _try_now(self, call: Call) -> None:
+        del self._later[call]
+        if not call.future.done():
+            current = self._current
+            if current is None or len(current.pending) >= frames.CALLS_IN_FLIGHT_MAX:
+                self._wait(call)
+            else:
+                current.send(call)
 
     def is_gone(self, connection: Connection, error: CallError | None) -> None:
         """Find an end or another connection for each call that was on it."""
@@ -235,15 +292,15 @@ class AsyncFrames:
         for call in connection.pending.values():
             if call.future.done():
                 continue
-            retries = not call.is_retry if call.method.is_query else not call.sent
             if error is not None and not isinstance(error, frames.ProtocolBroken):
-                call.fail(failures.again(error))
-            elif retries and not self._is_closed:
-                call.is_retry, call.sent = True, False
+                self._end(call, failures.again(error))
+                continue
+            call.lose()
+            if call.attempt <= repeat.TRIES and not self._is_closed:
                 again.append(call)
             else:
-                place = self.place
-                call.fail(failures.line_is_lost(call.method, place, sent=call.sent))
+                place, sent = self.place, call.may_have_happened
+                call.fail(failures.line_is_lost(call.method, place, sent=sent))
         self._waiting.extendleft(reversed(again))
         if self._current is not None:
             self.has_room(self._current)
@@ -271,17 +328,21 @@ class AsyncFrames:
                     continue
                 # Also when its caller has gone away: it holds a place in flight.
                 late = late or call.sent
-                call.fail(failures.time_is_up(call.method, call.timeout_s, sent=call.sent))
+                self._fail_late(call)
             if late:
                 # It did not even say that the time is up: new calls go elsewhere.
                 connection.retire()
         for call in self._waiting:
             if call.deadline <= now:
-                call.fail(failures.time_is_up(call.method, call.timeout_s, sent=False))
+                self._fail_late(call)
             else:
                 earliest = min(earliest, call.deadline)
         if earliest < self._alarm_at:
             self._set_alarm(earliest)
+
+    def _fail_late(self, call: Call) -> None:
+        sent = call.may_have_happened
+        call.fail(failures.time_is_up(call.method, call.timeout_s, sent=sent))
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -297,6 +358,10 @@ class AsyncFrames:
             self._dialling.cancel()
             await asyncio.wait([self._dialling])
         self._fail_waiting(failures.binding_is_closed(self.place))
+        later, self._later = self._later, {}
+        for call, handle in later.items():
+            handle.cancel()
+            self._end(call, failures.binding_is_closed(self.place))
         closed = [connection.closed for connection in self._connections]
         for connection in list(self._connections):
             connection.close()

@@ -85,7 +85,8 @@ class AsyncBinding:
 
     def __init__(self, transport: AsyncTransport, options: CallOptions | None = None) -> None:
         self._transport = transport
-        self._call = cast("AsyncCall", partial(transport.call, options or CallOptions()))
+        self._options = options or CallOptions()
+        self._call = cast("AsyncCall", partial(transport.call, self._options))
 
     @classmethod
     def connect(
@@ -146,9 +147,18 @@ class AsyncBinding:
         """The highest commit this binding has seen; its queries see at least that one."""
         return self._transport.seq
 
-    def with_options(self, *, timeout_s: float) -> Self:
-        """The same binding, over the same connection, with other options for its calls."""
-        return type(self)(self._transport, CallOptions(timeout_s))
+    def with_options(
+        self, *, timeout_s: float | None = None, idempotency_key: str | None = None
+    ) -> Self:
+        """
+        The same binding, over the same connection, with other options for its calls.
+
+        Args:
+            timeout_s: How long each call may take.
+            idempotency_key: Names one logical mutation, over restarts of this process too:
+                called again under it, it gives the first answer and has no second effect.
+        """
+        return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
 
     async def close(self) -> None:
         """Close the connection; a mutation in flight ends in `OutcomeUnknown`."""
@@ -174,7 +184,8 @@ class SyncBinding:
 
     def __init__(self, transport: SyncTransport, options: CallOptions | None = None) -> None:
         self._transport = transport
-        self._call = cast("SyncCall", partial(transport.call, options or CallOptions()))
+        self._options = options or CallOptions()
+        self._call = cast("SyncCall", partial(transport.call, self._options))
 
     @classmethod
     def connect(
@@ -230,9 +241,11 @@ class SyncBinding:
         """The highest commit this binding has seen; its queries see at least that one."""
         return self._transport.seq
 
-    def with_options(self, *, timeout_s: float) -> Self:
-        """The same binding, over the same connections, with other options for its calls."""
-        return type(self)(self._transport, CallOptions(timeout_s))
+    def with_options(
+        self, *, timeout_s: float | None = None, idempotency_key: str | None = None
+    ) -> Self:
+        """The same binding, with other options for its calls, as the asynchronous one's."""
+        return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
 
     def close(self) -> None:
         """Close the connections; calls that other threads are waiting for still end."""
@@ -248,6 +261,15 @@ class SyncBinding:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _changed(
+    options: CallOptions, timeout_s: float | None, idempotency_key: str | None
+) -> CallOptions:
+    return CallOptions(
+        options.timeout_s if timeout_s is None else timeout_s,
+        idempotency_key=options.idempotency_key if idempotency_key is None else idempotency_key,
+    )
 
 
 def _codec(target: Target, transport: str) -> Any:

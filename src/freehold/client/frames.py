@@ -53,6 +53,7 @@ _options_1: Final = struct.Struct(">B10sBI")
 _options_2: Final = struct.Struct(">B10sBI7sBQ")
 _TIMEOUT: Final = MSGPACK.encode("timeoutMs")
 _MIN_SEQ: Final = MSGPACK.encode("minSeq")
+_KEY: Final = MSGPACK.encode("idempotencyKey")
 
 #: An answer; its result stays bytes until the method's own decoder reads them.
 read_answer: Final = msgspec.msgpack.Decoder(tuple[int, int, int, msgspec.Raw]).decode
@@ -63,11 +64,17 @@ class ProtocolBroken(Unavailable):
     """What came is not the frames protocol; the connection is closed."""
 
 
-def pack_options(timeout_ms: int, min_seq: int) -> bytes:
+def pack_options(timeout_ms: int, min_seq: int, key: str | None = None) -> bytes:
     """The options map of a call; no `minSeq` when there is nothing to wait for."""
+    if key is not None:
+        return b"\x82" + _options_1.pack(0x81, _TIMEOUT, 0xCE, timeout_ms)[1:] + _packed_key(key)
     if min_seq:
         return _options_2.pack(0x82, _TIMEOUT, 0xCE, timeout_ms, _MIN_SEQ, 0xCF, min_seq)
     return _options_1.pack(0x81, _TIMEOUT, 0xCE, timeout_ms)
+
+
+def _packed_key(key: str) -> bytes:
+    return _KEY + MSGPACK.encode(key)
 
 
 def pack_call(number: int, tail: bytes) -> bytes:

@@ -8,19 +8,23 @@ JSON or MessagePack, the commit sequence in `Freehold-Seq`.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any, Final, TypeVar
 
 import httpx
 import msgspec
 
-from freehold.client import failures
+from freehold.client import failures, repeat
 from freehold.client.address import Target
 from freehold.client.frames import CLIENT
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes, with_retry_after
 from freehold.client.seen import Seen
-from freehold.errors import CallError, Internal, Unavailable
+from freehold.clock import SystemClock
+from freehold.errors import CallError, Internal, OutcomeUnknown, Unavailable
+from freehold.ids import SystemIds
 from freehold.wire.codec import JSON, Codec
 
 T = TypeVar("T")
@@ -36,6 +40,19 @@ _GATEWAY_STATUS: Final = (502, 503, 504)
 _THIS_MACHINE: Final = ("127.0.0.1", "::1", "localhost")
 
 
+class _Attempts:
+    """How one call has fared so far."""
+
+    def __init__(self, deadline_ns: int, method: Method[Any]) -> None:
+        self.deadline_ns = deadline_ns
+        self.method = method
+        self.count = 0
+        #: The last attempt ended without an answer of the data layer's own.
+        self.is_lost = False
+        #: An attempt may have happened, and its answer was lost.
+        self.was_sent = False
+
+
 class _Wire:
     """Calls to requests and responses to answers; the two faces only send."""
 
@@ -46,6 +63,9 @@ class _Wire:
         self._target = target
         self._errors = errors
         self._codec = codec
+        self._ids = SystemIds()
+        self._budget = repeat.Budget()
+        self._now_ns = SystemClock().monotonic_ns
         self._is_closed = False
         self._headers = {
             "Content-Type": codec.content_type,
@@ -83,7 +103,10 @@ class _Wire:
         if self._is_closed:
             raise failures.binding_is_closed(self._place)
         headers = self._headers | {"Freehold-Timeout-Ms": str(options.timeout_ms)}
-        if method.is_query and self.seq:
+        if not method.is_query:
+            key = options.idempotency_key or repeat.new_key(self._ids)
+            headers["Idempotency-Key"] = key
+        elif self.seq:
             headers["Freehold-Min-Seq"] = str(self.seq)
         return {
             "url": f"/rpc/{method.entrypoint}/{method.wire}",
@@ -91,6 +114,44 @@ class _Wire:
             "headers": headers,
             "timeout": options.patience_s,
         }
+
+    def _begin(self, options: CallOptions, method: Method[Any]) -> _Attempts:
+        self._budget.earn()
+        return _Attempts(self._now_ns() + int(options.patience_s * 1e9), method)
+
+    def _wait_s(self, attempts: _Attempts, error: CallError) -> float:
+        """
+        How long to wait before the call is sent again.
+
+        Raises:
+            CallError: It is not.
+        """
+        is_lost = attempts.is_lost
+        wait_s = repeat.wait_s(error, attempts.count, self._ids)
+        if is_lost and attempts.count < repeat.TRIES:
+            wait_s = wait_s or 0.0
+        if wait_s is None or self._now_ns() + int(wait_s * 1e9) >= attempts.deadline_ns:
+            raise self._last(attempts, error)
+        if not is_lost and not self._budget.spend():
+            raise self._last(attempts, error)
+        attempts.count += 1
+        return wait_s
+
+    def _last(self, attempts: _Attempts, error: CallError) -> CallError:
+        said = repeat.honest(error, attempts.method, was_sent=attempts.was_sent)
+        said.__cause__ = said.__cause__ or error.__cause__
+        return said
+
+    def _lost(
+        self, attempts: _Attempts, options: CallOptions, error: httpx.TransportError
+    ) -> CallError:
+        """An attempt without a response."""
+        failure = self._failure(options, attempts.method, error)
+        failure.__cause__ = error
+        attempts.is_lost = _may_retry(error)
+        if attempts.is_lost:
+            attempts.was_sent = True
+        return failure
 
     def _answer(self, method: Method[T], response: httpx.Response) -> T:
         seq = response.headers.get("Freehold-Seq", "")
@@ -158,22 +219,25 @@ class AsyncHttp(_Wire):
 
     async def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
         """
-        Post the call; a query whose connection was lost is posted once more.
+        Post the call, and post it again when that may help, a mutation under its key.
 
         Raises:
             CallError: Whatever the call ends with.
         """
         request = self._request(options, method, args)
-        try:
-            response = await self._client.post(**request)
-        except httpx.TransportError as error:
-            if not _may_retry(method, error):
-                raise self._failure(options, method, error) from error
+        attempts = self._begin(options, method)
+        while True:
+            attempts.is_lost = False
             try:
-                response = await self._client.post(**request)
-            except httpx.TransportError as second:
-                raise self._failure(options, method, second) from second
-        return self._answer(method, response)
+                return self._answer(method, await self._client.post(**request))
+            except httpx.TransportError as error:
+                failure = self._lost(attempts, options, error)
+            except CallError as error:
+                failure = error
+                attempts.is_lost = isinstance(error, OutcomeUnknown)
+                attempts.was_sent = attempts.was_sent or attempts.is_lost
+            wait_s = self._wait_s(attempts, failure)
+            await asyncio.sleep(wait_s)
 
     async def close(self) -> None:
         """Close the kept connections."""
@@ -189,6 +253,7 @@ class SyncHttp(_Wire):
     ) -> None:
         super().__init__(target, contract=contract, errors=errors, codec=codec)
         path = target.address.path
+        self._pause = threading.Event()
         self._client = httpx.Client(
             transport=httpx.HTTPTransport(uds=path, limits=_KEPT) if path else None,
             base_url=self._base_url,
@@ -198,32 +263,37 @@ class SyncHttp(_Wire):
 
     def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
         """
-        Post the call; a query whose connection was lost is posted once more.
+        Post the call, and post it again when that may help, a mutation under its key.
 
         Raises:
             CallError: Whatever the call ends with.
         """
         request = self._request(options, method, args)
-        try:
-            response = self._client.post(**request)
-        except httpx.TransportError as error:
-            if not _may_retry(method, error):
-                raise self._failure(options, method, error) from error
+        attempts = self._begin(options, method)
+        while True:
+            attempts.is_lost = False
             try:
-                response = self._client.post(**request)
-            except httpx.TransportError as second:
-                raise self._failure(options, method, second) from second
-        return self._answer(method, response)
+                return self._answer(method, self._client.post(**request))
+            except httpx.TransportError as error:
+                failure = self._lost(attempts, options, error)
+            except CallError as error:
+                failure = error
+                attempts.is_lost = isinstance(error, OutcomeUnknown)
+                attempts.was_sent = attempts.was_sent or attempts.is_lost
+            wait_s = self._wait_s(attempts, failure)
+            self._pause.wait(wait_s)
 
     def close(self) -> None:
         """Close the kept connections."""
         self._is_closed = True
+        self._pause.set()
         self._client.close()
 
 
-def _may_retry(method: Method[Any], error: httpx.TransportError) -> bool:
+def _may_retry(error: httpx.TransportError) -> bool:
+    """The connection was lost under way; not that there was none to begin with."""
     lost = isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))
-    return method.is_query and lost and not isinstance(error, httpx.ConnectError)
+    return lost and not isinstance(error, httpx.ConnectError)
 
 
 def _root(error: BaseException) -> BaseException:

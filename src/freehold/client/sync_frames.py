@@ -3,8 +3,8 @@ The transport of blocking bindings: calls over frames, from any number of thread
 
 A call takes a resting connection, or opens one, and has it alone until its answer is there;
 so there are as many connections as threads that call at the same time. A call that loses
-its connection ends as in `async_frames`: a query is sent once more, and so is a mutation that
-was not sent; one that was is `OutcomeUnknown`.
+its connection ends as in `async_frames`: it is sent again a few times, a mutation under its key;
+a mutation that was sent and has no answer after that is `OutcomeUnknown`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from freehold.client import backoff, failures, frames
+from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
 from freehold.client.method import Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.client.seen import Seen
 from freehold.clock import SystemClock
-from freehold.errors import CallError, Unavailable
+from freehold.errors import CallError, OutcomeUnknown, Unavailable
 from freehold.ids import SystemIds
 from freehold.wire.codec import MSGPACK
 from freehold.wire.frames import FrameSplitter
@@ -37,6 +37,8 @@ T = TypeVar("T")
 CONNECT_TIMEOUT_S: Final = 5.0
 #: Connections that rest; a burst of threads may use more, for as long as it lasts.
 RESTING_MAX: Final = 16
+#: After many vain attempts calls are refused for so long without another one.
+SHUT_S: Final = 0.5
 _READ_BYTES: Final = 64 * 1024
 
 
@@ -140,6 +142,9 @@ class SyncFrames:
         self._failures = 0
         self._was_connected = False
         self._is_closed = False
+        self._budget = repeat.Budget()
+        self._shut_until_ns = 0
+        self._shut_by: CallError | None = None
         self._process = os.getpid()
 
     def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
@@ -149,30 +154,49 @@ class SyncFrames:
         Raises:
             CallError: Whatever the call ends with.
         """
+        key = None
+        if not method.is_query:
+            key = options.idempotency_key or repeat.new_key(self._ids)
         tail = (
             method.packed
             + encode_args(method, args, MSGPACK)
-            + frames.pack_options(options.timeout_ms, self._seen.seq if method.is_query else 0)
+            + frames.pack_options(options.timeout_ms, 0 if key else self._seen.seq, key)
         )
         deadline_ns = self._now_ns() + int(options.patience_s * 1e9)
-        line = self._resting_line() or self._open_line(deadline_ns)
-        try:
-            return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
-        except NotSent:
-            pass
-        except (OSError, frames.ProtocolBroken) as error:
-            if not method.is_query:
-                raise failures.line_is_lost(method, self._place, sent=True) from error
-        except Unavailable as error:
-            # A data layer that is stopping says so to calls that cross its goaway.
-            if not line.is_over or type(error) is not Unavailable:
-                raise
-        line = self._open_line(deadline_ns)
-        try:
-            return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
-        except (OSError, frames.ProtocolBroken) as error:
-            sent = not isinstance(error, NotSent)
-            raise failures.line_is_lost(method, self._place, sent=sent) from error
+        self._budget.earn()
+        attempt, was_sent = 0, False
+        line = self._resting_line()
+        while True:
+            try:
+                line = line or self._open_line(deadline_ns)
+                return self._ask(line, tail, method, options=options, deadline_ns=deadline_ns)
+            except NotSent as error:
+                lost: Exception = error
+            except (OSError, frames.ProtocolBroken) as error:
+                lost, was_sent = error, True
+            except CallError as error:
+                # A data layer that is stopping says so to calls that cross its goaway.
+                goes = type(error) is Unavailable and line is not None and line.is_over
+                if not (goes and line is not None and line.is_welcome and attempt < repeat.TRIES):
+                    wait_s = self._wait_s(error, attempt, deadline_ns) if line else None
+                    if wait_s is None:
+                        raise repeat.honest(error, method, was_sent=was_sent) from error.__cause__
+                    was_sent = was_sent or isinstance(error, OutcomeUnknown)
+                    self._pause.wait(wait_s)
+                lost = error
+            attempt += 1
+            if attempt > repeat.TRIES:
+                raise failures.line_is_lost(method, self._place, sent=was_sent) from lost
+            line = None
+
+    def _wait_s(self, error: CallError, attempt: int, deadline_ns: int) -> float | None:
+        """How long to wait before the call is sent again; None when it is not."""
+        wait_s = repeat.wait_s(error, attempt, self._ids)
+        if wait_s is None or self._is_closed:
+            return None
+        if self._now_ns() + int(wait_s * 1e9) >= deadline_ns or not self._budget.spend():
+            return None
+        return wait_s
 
     def _ask(
         self,
@@ -258,6 +282,7 @@ class SyncFrames:
             line.tail_bytes_max = frames.tail_bytes_max(said)
             self._failures = 0
             self._was_connected = True
+            self._shut_by = None
         elif word == "refused":
             raise self._errors.from_problem(said)
         elif word == "goaway":
@@ -305,6 +330,8 @@ class SyncFrames:
             Unavailable: There is no data layer, or none that speaks frames.
         """
         attempts = backoff.ATTEMPTS_MAX if self._was_connected else 1
+        if self._shut_by is not None and self._now_ns() < self._shut_until_ns:
+            raise failures.again(self._shut_by)
         while True:
             attempts -= 1
             self._pause.wait(backoff.wait_s(self._failures, self._ids))
@@ -318,7 +345,12 @@ class SyncFrames:
                 if attempts <= 0 or left_s <= 0:
                     if isinstance(error, CallError):
                         raise
-                    raise self._target.nobody_there(error) from error
+                    nobody = self._target.nobody_there(error)
+                    if self._failures >= backoff.ATTEMPTS_MAX:
+                        # Nobody has been there for a while: calls are told so at once.
+                        self._shut_by = nobody
+                        self._shut_until_ns = self._now_ns() + int(SHUT_S * 1e9)
+                    raise nobody from error
 
     def _dial(self, timeout_s: float) -> Line:
         address = self._target.address

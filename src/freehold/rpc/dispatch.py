@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from freehold.clock import Clock, SystemClock
+from freehold.crypto import Secret
 from freehold.db import Caller, Reader, Writer
 from freehold.db.ports import Database
 from freehold.errors import (
@@ -108,6 +109,7 @@ class Request(msgspec.Struct, eq=False):
             codec=self.codec,
             invoke=lambda: self._invoke(db, args),
             failures=target.failures,
+            pepper=target.pepper,
         )
 
     def _invoke(self, db: Reader, args: tuple[Any, ...]) -> bytes:
@@ -172,6 +174,7 @@ class Target:
         database_name: What the application calls that.
         limits: How deep its arguments may be nested, and how long its answer may be.
         failures: Makes errors of exceptions.
+        pepper: What fingerprints of arguments are made with.
     """
 
     __slots__ = (
@@ -184,6 +187,7 @@ class Target:
         "full_name",
         "hand_over",
         "method",
+        "pepper",
     )
 
     def __init__(
@@ -194,8 +198,10 @@ class Target:
         database_name: str,
         limits: Limits,
         failures: Failures,
+        pepper: Secret | None = None,
     ) -> None:
         self.method = method
+        self.pepper = pepper
         self.database_name = database_name
         self.answer_bytes_max = limits.answer_bytes_max
         self.full_name = method.full_name
@@ -254,6 +260,7 @@ class Dispatcher:
         limits: Depth and timeouts.
         clock: For deadlines.
         ids: For incident numbers.
+        pepper: What the arguments of calls with an idempotency key are remembered with.
 
     Raises:
         ContractError: An entrypoint serves a database that there is not.
@@ -269,7 +276,9 @@ class Dispatcher:
         limits: Limits | None = None,
         clock: Clock | None = None,
         ids: Ids | None = None,
+        pepper: Secret | None = None,
     ) -> None:
+        self._pepper = pepper
         limits = limits or Limits()
         self._limits = limits
         self._failures = Failures(ids or SystemIds())
@@ -288,6 +297,7 @@ class Dispatcher:
                     database_name=entrypoint.database,
                     limits=limits,
                     failures=self._failures,
+                    pepper=pepper,
                 )
                 self._targets[f"{entrypoint.__name__}.{method.name}"] = target
                 self._targets[target.full_name] = target
@@ -351,7 +361,7 @@ class Dispatcher:
             request.body, request.codec, find=find, caller=request.caller, limits=self._limits,
             may=_require,
         )  # fmt: skip
-        whole = Together(steps, failures=self._failures, limits=self._limits)
+        whole = Together(steps, failures=self._failures, limits=self._limits, pepper=self._pepper)
         request.args = whole.decode(request.body, request.codec)
         request.target = whole
         writes = [step.target for step in steps if step.target.method.kind == "mutation"]

@@ -17,11 +17,14 @@ are looked at before any of this, also on a repeated call. Rules and traps: reli
 from __future__ import annotations
 
 import hashlib
+import hmac
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
+from freehold.crypto import Secret
 from freehold.db import Caller, Refused, Writer, param, select
 from freehold.errors import (
     AnswerGone,
@@ -33,7 +36,7 @@ from freehold.errors import (
     call_errors,
     problem,
 )
-from freehold.scalars import Sealed
+from freehold.scalars import Sealed, enc_hook
 from freehold.schema import EpochSeconds, Index, Record, Schema
 from freehold.wire.codec import JSON, MSGPACK, Codec
 
@@ -128,7 +131,7 @@ class KeptRefusal(Refused):
 
 def run_once(
     db: Writer, key: str, method: Called, *, args: tuple[Any, ...], codec: Codec,
-    invoke: typing.Callable[[], bytes], failures: Failures,
+    invoke: typing.Callable[[], bytes], failures: Failures, pepper: Secret | None,
 ) -> bytes:  # fmt: skip
     """
     Run a mutation under a key, or give the answer that is kept under it.
@@ -141,6 +144,7 @@ def run_once(
         codec: What the answer is encoded in.
         invoke: Runs the function and encodes what it returned.
         failures: Makes of a refusal what the caller hears.
+        pepper: What fingerprints of arguments are made with.
 
     Raises:
         Replayed: There is an answer.
@@ -148,7 +152,7 @@ def run_once(
         KeptRefusal: The function refused, and that is to be kept.
     """
     place = (*_space(db.caller), method.full_name, key)
-    digest = fingerprint(args)
+    digest = fingerprint(args, pepper)
     if not db.is_tentative:
         known = db.find(KeptAnswer, place)
         if known is not None:
@@ -171,9 +175,31 @@ def run_once(
     return body
 
 
-def fingerprint(args: tuple[Any, ...]) -> str:
-    """The same for the same arguments, however they were written."""
-    return hashlib.sha256(MSGPACK.encode(args)).hexdigest()
+def fingerprint(args: tuple[Any, ...], pepper: Secret | None) -> str:
+    """
+    The same for the same arguments, however they were written.
+
+    Under a pepper, so that a stolen row cannot be tried against guesses of what was sent.
+    """
+    given = [_LEFT_OUT if value is UNSET else value for value in args]
+    data = _encode(given)
+    if pepper is None:
+        return hashlib.sha256(data).hexdigest()
+    return hmac.digest(pepper.reveal(), data, "sha256").hex()
+
+
+def _write(value: Any) -> Any:
+    """Scalars as they travel; a value that is to be sealed by its text, which goes no further."""
+    if isinstance(value, Sealed) and value.ciphertext is None:
+        return value.plain()
+    if isinstance(value, str):
+        return str.__str__(value)
+    return enc_hook(value)
+
+
+_encode: Final = msgspec.msgpack.Encoder(enc_hook=_write, order="deterministic").encode
+#: No argument of any type is written so.
+_LEFT_OUT: Final = msgspec.msgpack.Ext(1, b"")
 
 
 def sweep(db: Writer, rows: int = 1_000) -> int:

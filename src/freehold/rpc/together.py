@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from freehold.crypto import Secret
 from freehold.db import Caller, Reader
 from freehold.errors import CallError, InvalidArgument, TooLarge
 from freehold.rpc.failures import Failures
@@ -63,13 +64,22 @@ class Together:
     Args:
         steps: The calls, in order.
         failures: Makes errors of exceptions.
-        answer_bytes_max: How long all results together may be.
+        limits: How long all results together may be.
+        pepper: What fingerprints of arguments are made with.
     """
 
-    __slots__ = ("answer_bytes_max", "codec", "failures", "full_name", "method", "steps")
+    __slots__ = ("answer_bytes_max", "codec", "failures", "full_name", "method", "pepper", "steps")
 
-    def __init__(self, steps: Sequence[Step], *, failures: Failures, limits: Limits) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        *,
+        failures: Failures,
+        limits: Limits,
+        pepper: Secret | None = None,
+    ) -> None:
         self.steps = steps
+        self.pepper = pepper
         self.failures = failures
         self.answer_bytes_max = limits.answer_bytes_max
         self.full_name = TOGETHER

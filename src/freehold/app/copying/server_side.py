@@ -187,6 +187,8 @@ class ServerSide:
         except (
             asyncpg.exceptions.IntegrityConstraintViolationError,
             asyncpg.exceptions.DataError,
+            # A key past 2,700 bytes.
+            asyncpg.exceptions.ProgramLimitExceededError,
         ) as error:
             raise CopyRefused(
                 f"{where} refuses a row: {error}.",
