@@ -8,6 +8,7 @@ refused at the next call after the revocation was answered.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
@@ -55,6 +56,7 @@ class KeyAuthenticator:
         #: Keys that were checked before: the caller and when the key expires.
         self._known: dict[str, tuple[Caller, int]] = {}
         self._stale_after_seq: int | None = None
+        self._reading = threading.Lock()
         self._read()
 
     def caller(self, raw_key: str | None, *, trusted: bool) -> Caller:
@@ -99,11 +101,19 @@ class KeyAuthenticator:
             self._stale_after_seq = -1
 
     def _read(self) -> None:
-        self._stale_after_seq = None
-        self._by_id = {row.id: row for row in self._database.read(live_keys)}
-        self._known = {}
+        with self._reading:
+            stale_after, own_seq = self._stale_after_seq, self._database.own_seq
+            rows = self._database.read(live_keys)
+            self._by_id = {row.id: row for row in rows}
+            self._known = {}
+            # What is about to change here has not, unless its commit came before the look.
+            is_fresh = stale_after is None or own_seq > stale_after
+            if is_fresh and self._stale_after_seq == stale_after:
+                self._stale_after_seq = None
 
     def _check(self, raw_key: str) -> tuple[Caller, int]:
+        # Taken before the rows are: one that was read anew meanwhile does not get old ones.
+        known = self._known
         parsed = service_keys.parse(raw_key)
         row = self._by_id.get(parsed.id) if parsed is not None else None
         digest = row.digest if row is not None else None
@@ -113,9 +123,9 @@ class KeyAuthenticator:
             raise _refusal()
         caller = Caller(row.id, scopes=frozenset(row.scopes), user=row.user)
         expires_at_ns = _NEVER if row.expires_at is None else row.expires_at * 1_000_000_000
-        if len(self._known) >= _REMEMBERED_MAX:
-            self._known.clear()
-        self._known[raw_key] = caller, expires_at_ns
+        if len(known) >= _REMEMBERED_MAX:
+            known.clear()
+        known[raw_key] = caller, expires_at_ns
         return caller, expires_at_ns
 
 

@@ -66,6 +66,7 @@ _SPOILED_MAX: Final = 3
 #: How long a method that spoiled a batch is careful from the start.
 _CAREFUL_NS: Final = 60 * 1_000_000_000
 _MS: Final = 1_000_000
+_LATER_MS: Final = 2_000
 
 #: A place where a test may stop the process; None in production.
 CrashPoint = Callable[[str], None] | None
@@ -139,7 +140,8 @@ class Batches:
         self._begin = (
             "BEGIN ISOLATION LEVEL SERIALIZABLE; "
             f"SET LOCAL lock_timeout = {2 * longest_ms}; "
-            f"SET LOCAL statement_timeout = {2 * longest_ms}; "
+            # Later than the lock's, which says more.
+            f"SET LOCAL statement_timeout = {2 * longest_ms + _LATER_MS}; "
             f"SET LOCAL idle_in_transaction_session_timeout = {2 * longest_ms}; "
             'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
             f"SET LOCAL statement_timeout = {longest_ms}"
@@ -277,6 +279,8 @@ class _Attempt:
         self._wait(self._session.run(self._of._begin))
         rows = self._wait(self._session.fetch(_WHERE, ()))
         self._seq = rows[0][0]
+        # Whoever is answered by what is there already is told of a commit that has it.
+        self._of._known.hear(self._seq)
 
     def _run_all(self, todo: Sequence[Pending], careful: set[int]) -> list[Pending]:
         ran: list[Pending] = []

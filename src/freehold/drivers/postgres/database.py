@@ -51,6 +51,8 @@ T = TypeVar("T")
 _LOG = logging.getLogger("freehold.postgres")
 #: How often something that waits is tried again when its connection was lost.
 _TRIES: Final = 3
+#: How much longer than the server we wait for a word of it.
+_LATER_S: Final = 5.0
 
 #: Runs a function on the event loop's thread, from any thread.
 OnLoop = Callable[[Callable[[], None]], None]
@@ -104,6 +106,8 @@ class PostgresDatabase:
         #: What the commits of this process are known by.
         self._mark = 0
         self.keys_changed = _nobody
+        self._telling: asyncio.Task[None] | None = None
+        self._tells_again = False
         #: Never called: a lost server is waited for. It is there for what all drivers have.
         self.broken: Callable[[BaseException], None] = _ignore
 
@@ -211,6 +215,8 @@ class PostgresDatabase:
         self._writer = self._readers = self._listener = None
         if listener is not None:
             await listener.close()
+        if self._telling is not None:
+            await self._telling
         if writer is not None:
             await writer.close()
         if readers is not None:
@@ -226,11 +232,26 @@ class PostgresDatabase:
         """Nobody owns a server's database alone: there is nothing to write down."""
 
     def _tell_keys(self) -> None:
-        # Whoever is told reads and waits, which the event loop must not.
-        asyncio.get_running_loop().run_in_executor(None, self.keys_changed)
+        if self._telling is not None and not self._telling.done():
+            self._tells_again = True
+        else:
+            self._telling = asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        """One after the other, so that what was read last is what counts."""
+        self._tells_again = True
+        while self._tells_again:
+            self._tells_again = False
+            try:
+                # Whoever is told reads and waits, which the event loop must not.
+                await asyncio.get_running_loop().run_in_executor(None, self.keys_changed)
+            except Exception:
+                _LOG.exception("the change of a key could not be told")
 
     async def _connect_writer(self) -> Session:
-        session = await connect(self.address.url)
+        # The server's own bounds come first: they know that nothing was done.
+        silence_s = 2 * self._limits.mutation_time_ms_max / 1000 + _LATER_S
+        session = await connect(self.address.url, silence_s=silence_s)
         try:
             self._mark = self._mark or await new_mark(session)
         except BaseException:
@@ -247,6 +268,7 @@ class PostgresDatabase:
                 "statement_timeout": str(self._limits.statement_time_ms_max),
                 "idle_in_transaction_session_timeout": str(2 * self._limits.statement_time_ms_max),
             },
+            silence_s=2 * self._limits.statement_time_ms_max / 1000 + _LATER_S,
         )
 
     # What dispatch asks for, see `db.ports`.

@@ -47,7 +47,9 @@ class Listener:
         self._on_keys = on_keys
         self._channel = channel
         self._task: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+        self._is_closing = False
+        #: Set when it is closed, and when the connection is lost: nobody rests then.
+        self._stirred = asyncio.Event()
 
     def start(self) -> None:
         """Begin to listen; on the event loop."""
@@ -55,18 +57,21 @@ class Listener:
 
     async def close(self) -> None:
         """Hang up."""
-        self._closing.set()
+        self._is_closing = True
+        self._stirred.set()
         if self._task is not None:
             await self._task
 
     async def _work(self) -> None:
-        while not self._closing.is_set():
+        while not self._is_closing:
+            self._stirred.clear()
             try:
                 session = await connect(self._address.url)
             except (*LOST, asyncpg.PostgresError):
                 await self._rest(_AGAIN_S)
                 continue
             try:
+                session.connection.add_termination_listener(lambda _: self._stirred.set())
                 await session.connection.add_listener(self._channel, self._heard)
                 await session.run(f"SELECT pg_advisory_lock_shared({_PRESENCE})")
                 self._on_keys()
@@ -77,13 +82,13 @@ class Listener:
                 await session.close()
 
     async def _stay(self, session: Session) -> None:
-        while not self._closing.is_set() and not session.is_closed:
+        while not self._is_closing and not session.is_closed:
             await self._rest(_ALIVE_S)
             await session.run("SELECT 1")
 
     async def _rest(self, seconds: float) -> None:
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            await asyncio.wait_for(self._stirred.wait(), seconds)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, schema: str) -> None:
         if schema == self._address.schema:

@@ -56,6 +56,8 @@ class Side:
         try:
             yield session
         except BaseException:
+            # A migration may have changed what its statements stand on.
+            session.forget()
             if session.connection.is_in_transaction():
                 session.hang_up()
             raise

@@ -22,7 +22,7 @@ from freehold.drivers.postgres.batch import Batches, InDoubt, Known
 from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.doubt import was_committed
 from freehold.drivers.postgres.readers import PATIENCE_NS
-from freehold.drivers.postgres.refusals import Lost, closed, gone, too_late, unknown
+from freehold.drivers.postgres.refusals import Lost, closed, gone, refused, too_late, unknown
 from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import OutcomeUnknown, Overloaded
 
@@ -70,6 +70,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
         self._is_closing = False
+        #: The server is there and took no more connections last time.
+        self._is_full = False
         self._bridge = Bridge()
         #: When the present batch began; None between batches.
         self.busy_since_ns: int | None = None
@@ -208,7 +210,9 @@ class Writer:
                 return session
             now_ns = self._clock.monotonic_ns()
             for pending in waiting:
-                if now_ns >= until_ns or self._is_closing:
+                if self._is_full:
+                    pending.settle(refused(asyncpg.exceptions.TooManyConnectionsError()))
+                elif now_ns >= until_ns or self._is_closing:
                     pending.settle(gone())
                 elif now_ns >= pending.call.deadline_ns:
                     pending.settle(too_late())
@@ -226,6 +230,7 @@ class Writer:
                 if self.is_connected:
                     _LOG.warning("PostgreSQL does not answer: %s", type(error).__name__)
                 self.is_connected = False
+                self._is_full = isinstance(error, asyncpg.exceptions.TooManyConnectionsError)
                 return None
             self.is_connected = True
         return self._session
