@@ -171,9 +171,9 @@ def _value(draw: random.Random, connection: apsw.Connection, column: sa.Column[A
         return None
     for key in column.foreign_keys:
         parent = key.column
-        sql = f'SELECT "{parent.name}" FROM "{parent.table.name}" ORDER BY random() LIMIT 1'
-        found = connection.execute(sql).fetchall()
-        return found[0][0] if found else None
+        sql = f'SELECT "{parent.name}" FROM "{parent.table.name}" ORDER BY 1'
+        found = [value for (value,) in connection.execute(sql)]
+        return draw.choice(found) if found else None
     stored = column.type
     assert isinstance(stored, Stored)
     kind = stored.kind

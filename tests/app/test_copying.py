@@ -320,6 +320,7 @@ def test_rows_that_the_target_cannot_hold_are_named(edges: Path, options: Option
         "INSERT INTO counted (text) VALUES ('nul ' || char(0))": r"counted refuses a row",
         "INSERT INTO counted (text) VALUES (CAST(x'ff' AS TEXT))": "not UTF-8",
         "INSERT INTO \"right\" VALUES ('r9', 'nobody')": r"right.*violates foreign key",
+        "INSERT INTO everything (id, created_at) VALUES (hex(randomblob(9999)), 1)": "index row",
     }
     for number, (sql, sentence) in enumerate(wrongs.items()):
         path, url = edges.with_name(f"wrong{number}.db"), shared_cluster().new_schema()
@@ -335,6 +336,20 @@ def test_rows_that_the_target_cannot_hold_are_named(edges: Path, options: Option
     with pytest.raises(CopyRefused, match="1 references, one of them to left"):
         copy(app, str(broken), str(target), options=options)
     assert dump(target)["counted"] == []
+
+
+def test_a_role_that_owns_its_database_is_enough(edges: Path, options: Options) -> None:
+    """No superuser, no extension: what a managed server gives."""
+    app, cluster = app_of(EVERYTHING), shared_cluster()
+    name = f"own{Address.parse(cluster.new_schema()).schema}"
+    cluster.sql(f"CREATE ROLE {name} LOGIN")
+    cluster.sql(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0")
+    url = cluster.url(name).replace("freehold@", f"{name}@")
+
+    there = copy(app, str(edges), url, options=options)
+    back = copy(app, url, str(edges.with_name("2.db")), options=options)
+
+    assert hashes(there) == hashes(back)
 
 
 def test_a_role_without_rights_is_told_which(edges: Path, options: Options) -> None:
@@ -357,6 +372,27 @@ def test_a_role_without_rights_is_told_which(edges: Path, options: Options) -> N
         copy(app, str(edges), guest, options=options)
     with blocking_connection(cluster.url(name, schema="public")) as connection:
         assert connection.rows("SELECT count(*), 0 FROM everything") == [(0, 0)]
+
+
+def test_a_server_that_hangs_up_is_a_sentence(edges: Path, options: Options) -> None:
+    """In the middle of the rows, as target and as source: nothing was copied."""
+    app, cluster, name = app_of(EVERYTHING), shared_cluster(), shared_cluster().new_database()
+    url, second = cluster.url(name, schema="public"), str(edges.with_name("2.db"))
+
+    def hang_up(told: Progress) -> None:
+        if (told.phase, told.table, told.rows) == ("copy", "everything", 0):
+            cluster.sql(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                f"WHERE datname = '{name}'"
+            )
+
+    with pytest.raises(CopyFailed, match="everything"):
+        copy(app, str(edges), url, options=options, on_progress=hang_up)
+    copy(app, str(edges), url, options=options)
+    with pytest.raises(CopyFailed, match="everything"):
+        copy(app, url, second, options=options, on_progress=hang_up)
+
+    assert dump(Path(second))["everything"] == []
 
 
 def test_the_history_of_migrations_goes_along(tmp_path: Path, options: Options) -> None:

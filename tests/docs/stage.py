@@ -1,12 +1,15 @@
 """
 Where a page's steps are done: a folder, a shell, an interpreter, real processes.
 
-The page's port 8791 becomes a free one in what is run, and 8791 again in what was said, so
-that pages can run beside each other and beside a data layer of the reader's.
+The page's ports 8791 and 8792 become free ones in what is run, and 8791 and 8792 again in what
+was said, so that pages can run beside each other and beside a data layer of the reader's. In
+the same way the page's PostgreSQL, `postgresql://notes@db.internal/notes`, becomes a database
+of its own on the private server of the tests.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -16,13 +19,17 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
+from freehold.drivers.postgres import Address
+from freehold.testing.cluster import Cluster, cluster
 from tests.docs.pages import ROOT, Step
 
-PORT: Final = "8791"
+PORTS: Final = ("8791", "8792")
+SERVER: Final = "postgresql://notes@db.internal/notes"
 _DEADLINE_S: Final = 30.0
 #: How long a process that listens may take to say the rest.
 _SAID_S: Final = 5.0
@@ -110,7 +117,8 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = str(free_port())
+        #: What the page says, and what is there instead.
+        self._instead = {port: str(free_port()) for port in PORTS}
         self._output = ""
         #: The output is one long line, which a page breaks where it likes.
         self._is_sentence = False
@@ -164,10 +172,19 @@ class Stage:
             each.stop()
 
     def _there(self, text: str) -> str:
-        return text.replace(PORT, self._port)
+        if SERVER in text and SERVER not in self._instead:
+            server = private_server()
+            self._instead[SERVER] = server.tcp_url(server.new_database())
+        for shown, real in self._instead.items():
+            text = text.replace(shown, real)
+        return text
 
     def _here(self, text: str) -> str:
-        return text.replace(self._port, PORT)
+        for shown, real in self._instead.items():
+            text = text.replace(real, shown)
+            if shown == SERVER:
+                text = text.replace(Address.parse(real).shown, shown)
+        return text
 
     def _run(self, step: Step) -> None:
         expected = int(step.rest.removeprefix("exit ") or 0)
@@ -200,7 +217,7 @@ class Stage:
             command = recipe_of_run()
             shutil.copytree(ROOT / "apps" / "hotmetal" / "hotmetal",
                             self._folder / "apps" / "hotmetal" / "hotmetal")  # fmt: skip
-        command = _SERVES.sub(rf"freehold \1 --port {self._port}", command)
+        command = _SERVES.sub(rf"freehold \1 --port {self._instead[PORTS[0]]}", command)
         background = Background(self._there(command), folder=self._folder, environ=self._environ)
         self._background.append(background)
         self._output = ""
@@ -278,6 +295,18 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+_SERVERS: Final[list[Cluster]] = []
+
+
+def private_server() -> Cluster:
+    """The PostgreSQL of all pages, as a reader's would be set: `doctor` finds nothing wrong."""
+    if not _SERVERS:
+        stack = ExitStack()
+        _SERVERS.append(stack.enter_context(cluster(tcp=True, durable=True)))
+        atexit.register(stack.close)
+    return _SERVERS[0]
 
 
 def recipe_of_run() -> str:

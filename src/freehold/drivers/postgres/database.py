@@ -49,6 +49,8 @@ from freehold.wire.limits import Limits
 
 T = TypeVar("T")
 _LOG = logging.getLogger("freehold.postgres")
+#: How long one statement of a migration may take: building an index over a large table.
+_MIGRATION_S: Final = 6 * 3600.0
 #: How often something that waits is tried again when its connection was lost.
 _TRIES: Final = 3
 #: How much longer than the server we wait for a word of it.
@@ -130,8 +132,13 @@ class PostgresDatabase:
         invariant(self._side is None, "the database is open already")
         self._side = side = Side(self.address.url)
         try:
-            with refusals_at_start(self.address), side.session() as session:
+            with (
+                refusals_at_start(self.address),
+                side.session(silence_s=_MIGRATION_S) as session,
+            ):
                 self._prepare(BlockingConnection(session, side.wait), prepare)
+                # It has the patience of a migration, which nothing after it should have.
+                side.wait(session.close())
         except BaseException:
             self.close()
             raise

@@ -48,11 +48,16 @@ class Side:
         return asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), self._loop).result()
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A session for a block; kept for the next one when it is still whole."""
+    def session(self, *, silence_s: float = SILENCE_S) -> Iterator[Session]:
+        """
+        A session for a block; kept for the next one when it is still whole.
+
+        Args:
+            silence_s: How long one statement of a new session may take.
+        """
         with self._guard:
             found = self._idle.pop() if self._idle else None
-        session = found or self.wait(connect(self._url))
+        session = found or self.wait(connect(self._url, silence_s=silence_s))
         try:
             yield session
         except BaseException:

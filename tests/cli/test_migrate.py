@@ -1,0 +1,115 @@
+"""`freehold migrate` on both engines: the same commands with another address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freehold.testing import shared_cluster
+from tests.cli.commands import Said, freehold, write_notes
+
+COLOUR = ("    text: str\n", "    text: str\n    colour: str | None = None\n")
+
+
+@pytest.fixture(params=["file", "server"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """How a command is told of the database."""
+    database = (
+        str(tmp_path / "notes.db") if request.param == "file" else shared_cluster().new_schema()
+    )
+    return ["--app", "notes.py", "--data-dir", "data", "--database", database]
+
+
+def states(folder: Path, where: list[str]) -> list[tuple[str, str]]:
+    said = freehold("migrate", "status", "--json", *where, cwd=folder)
+    return [(row["name"], row["state"]) for row in said.json()]
+
+
+def plan(folder: Path, *options: str) -> Said:
+    return freehold("migrate", "plan", "--app", "notes.py", *options, cwd=folder)
+
+
+def test_a_schema_goes_through_its_migrations(tmp_path: Path, where: list[str]) -> None:
+    """plan writes for both engines; status, apply and a second apply say what is so."""
+    app = write_notes(tmp_path, with_migrations=True)
+    planned = plan(tmp_path)
+    assert states(tmp_path, where) == [("0001_initial", "waiting")]
+    assert freehold("seed", *where, cwd=tmp_path).code == 0
+    app.write_text(app.read_text().replace(*COLOUR))
+    checked = freehold("migrate", "check", "--app", "notes.py", cwd=tmp_path)
+    later = plan(tmp_path, "--name", "colours", "--json").json()["main"]
+    assert states(tmp_path, where) == [("0001_initial", "applied"), ("0002_colours", "waiting")]
+    refused = freehold("seed", *where, cwd=tmp_path)
+
+    applied = freehold("migrate", "apply", "--json", *where, cwd=tmp_path)
+    again = freehold("migrate", "apply", "--json", *where, cwd=tmp_path)
+
+    assert planned.out == "main: The table notes is new, with 3 columns.\n"
+    wrote, read = planned.err.splitlines()
+    assert wrote.endswith("/migrations/0001_initial.sqlite.sql")
+    assert read.endswith("0001_initial.postgresql.sql: read them, then `freehold migrate apply`")
+    assert (checked.code, checked.err) == (1, "main: notes: the column colour is missing.\n")
+    assert [Path(path).name for path in later["files"]] == [
+        "0002_colours.sqlite.sql",
+        "0002_colours.postgresql.sql",
+    ]
+    assert "waits for 0002_colours" in refused.err
+    assert [applied.json(), again.json()] == [{"applied": ["0002_colours"]}, {"applied": []}]
+    assert states(tmp_path, where) == [("0001_initial", "applied"), ("0002_colours", "applied")]
+    shown = freehold("sql", "select text, colour from notes", "--json", *where, cwd=tmp_path)
+    assert shown.json()["rows"] == [["hello", None]]
+
+
+def test_an_edited_and_an_unknown_migration_are_told(tmp_path: Path, where: list[str]) -> None:
+    """status never refuses."""
+    app = write_notes(tmp_path, with_migrations=True)
+    plan(tmp_path)
+    app.write_text(app.read_text().replace(*COLOUR))
+    plan(tmp_path, "--name", "colours")
+    assert freehold("migrate", "apply", *where, cwd=tmp_path).code == 0
+    for path in (tmp_path / "migrations").glob("0002*"):
+        path.unlink()
+    for path in (tmp_path / "migrations").glob("0001*"):
+        path.write_text(path.read_text().replace("created_at", "made_at"))
+
+    assert states(tmp_path, where) == [("0001_initial", "edited"), ("0002_colours", "unknown")]
+
+
+def test_a_database_from_before_its_first_migration(tmp_path: Path, where: list[str]) -> None:
+    """apply refuses it and says what to do; adopt writes down what it has had."""
+    write_notes(tmp_path, with_migrations=True)
+    assert freehold("seed", *where, cwd=tmp_path).code == 0
+    plan(tmp_path)
+
+    refused = freehold("migrate", "apply", *where, cwd=tmp_path)
+    adopted = freehold("migrate", "adopt", *where, cwd=tmp_path)
+
+    assert (refused.code, adopted.code) == (70, 0)
+    assert "freehold migrate adopt" in refused.err
+    assert states(tmp_path, where) == [("0001_initial", "applied")]
+    shown = freehold("sql", "select text from notes", "--json", *where, cwd=tmp_path)
+    assert shown.json()["rows"] == [["hello"]]
+
+
+def test_an_application_of_one_engine_gets_the_other_s_files(tmp_path: Path) -> None:
+    """check says which are missing; plan writes them, though the schema is as it was."""
+    write_notes(tmp_path, with_migrations=True)
+    plan(tmp_path)
+    missing = tmp_path / "migrations" / "0001_initial.postgresql.sql"
+    text = missing.read_text()
+    missing.unlink()
+
+    checked = freehold("migrate", "check", "--app", "notes.py", cwd=tmp_path)
+    rehearsed = plan(tmp_path, "--dry-run")
+    assert not missing.exists()
+    planned = plan(tmp_path)
+
+    assert (checked.code, checked.err) == (1, "main: 0001_initial has no file for postgresql.\n")
+    assert rehearsed.out == planned.out
+    assert planned.out == (
+        "main: postgresql gets the file it lacks; 1 step leads it to the schema\n"
+    )
+    assert missing.read_text() == text
+    assert freehold("migrate", "check", "--app", "notes.py", cwd=tmp_path).code == 0
+    assert "nothing to plan" in plan(tmp_path).err
