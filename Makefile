@@ -2,6 +2,7 @@
 #
 #   make run     start HotMetal's data layer on its embedded database, with sample data
 #   make test    every test
+#   make faults  the long runs against kills, cuts and broken disks, in full: hours
 #   make check   format, lint, types, imports, tidy, generated files up to date
 #   make bench   the benchmarks, side by side with peers
 #   make lock    renew requirements.lock after a change of pyproject.toml
@@ -10,6 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 APP := apps/hotmetal/hotmetal/app.py
+APPS := $(APP) apps/linkie_claw/linkie_claw/app.py
 JOBS ?= 2
 
 .PHONY: run test check bench format lock faults clean
@@ -20,14 +22,20 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
+faults: $(READY)
+	FREEHOLD_FAULTS=full $(BIN)/pytest -m fault -q
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/tidy
-	$(BIN)/freehold migrate check --app $(APP)
-	$(BIN)/freehold generate --check --app $(APP)
+	@for app in $(APPS); do \
+		echo "freehold migrate check, generate --check: $$app"; \
+		$(BIN)/freehold migrate check --app $$app && \
+		$(BIN)/freehold generate --check --app $$app || exit 1; \
+	done
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from freehold.app import App, Database
     from freehold.db import (
         Caller,
+        OwnedReader,
+        OwnedWriter,
         Page,
         Reader,
         Writer,
@@ -70,8 +72,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "freehold.app": ("App", "Database"),
     "freehold.db": (
-        "Caller", "Page", "Reader", "Writer", "any_of", "delete", "param", "select", "statement",
-        "update",
+        "Caller", "OwnedReader", "OwnedWriter", "Page", "Reader", "Writer", "any_of", "delete",
+        "param", "select", "statement", "update",
     ),
     "freehold.errors": (
         "AlreadyExists", "Conflict", "FreeholdError", "InvalidArgument", "NotFound",
@@ -113,6 +115,8 @@ __all__ = [
     "InvalidArgument",
     "Maybe",
     "NotFound",
+    "OwnedReader",
+    "OwnedWriter",
     "Owner",
     "Page",
     "Patch",

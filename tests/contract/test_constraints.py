@@ -222,6 +222,16 @@ REFUSED: dict[str, Refused] = {
         lambda db: db.execute(delete(Person).where(P.id == "z")),
         RuleBroken, None, "the boss is never removed.", {"table": "people"},
     ),
+    "a check of what a trigger writes": (
+        lambda db: db.insert(Person(id="x", nick="ghost")),
+        RuleBroken, None, "arrivals refused the row: the rule ghosts_never_come does not hold.",
+        {"table": "arrivals", "columns": []},
+    ),
+    "a unique value of what a trigger writes": (
+        lambda db: db.insert(Person(id="x", nick="x", badge=1, status="out")),
+        AlreadyExists, "seat", "arrivals already has a row with that seat.",
+        {"table": "arrivals", "columns": ["seat"]},
+    ),
     "a text for a bool": (
         lambda db: db.insert(Thing(id="x", flag="yes")),  # type: ignore[arg-type]
         RuleBroken, "flag", "cannot store TEXT value in INTEGER column things.flag.",
@@ -323,8 +333,9 @@ def test_nulls_are_never_equal_to_each_other(db: Writer) -> None:
 def test_an_index_with_a_condition_counts_its_rows_only(db: Writer) -> None:
     """One who is out may have the badge of one who is in."""
     db.insert(Person(id="a", nick="ada", badge=1))
-    db.insert(Person(id="b", nick="bo", badge=1, status="out"))
-    db.insert(Person(id="c", nick="cy", badge=1, status="out"))
+    for id in "bc":
+        db.insert(Person(id=id, nick=id, status="out"))
+        db.update(Person, id, {"badge": 1})
 
     with pytest.raises(AlreadyExists):
         db.update(Person, "c", {"status": "in"})

@@ -73,6 +73,15 @@ def test_lower_is_ordered_by_code_points_too(db: Writer) -> None:
     assert [word.text for word in found] == ["A", "b", "C", "Ä", "ä"]
 
 
+def test_numbers_as_texts_are_ordered_as_texts(db: Writer) -> None:
+    """The sign is a character like others."""
+    db.insert_many([Word(id=n, text="") for n in (-5, 10, 9, -1)])
+
+    found = db.all(select(Word).order_by(sa.cast(W.id, sa.Text)))
+
+    assert [word.id for word in found] == [-1, -5, 10, 9]
+
+
 def test_texts_are_grouped_and_told_apart_as_they_are(db: Writer) -> None:
     """Case, accents and blanks at the end make a difference."""
     for number, text in enumerate(["a", "A", "a ", "\u00e9", "e\u0301", "a"]):

@@ -50,7 +50,7 @@ class Person(
         Trigger(name="names_are_kept", when="before", event="update", of=("nick",),
                 condition="OLD.nick = 'boss'", refuse="the boss keeps the name."),
         Trigger(name="who_came", when="after", event="insert",
-                run="INSERT INTO arrivals (id, nick) VALUES (NEW.id, NEW.nick)"),
+                run="INSERT INTO arrivals (id, nick, seat) VALUES (NEW.id, NEW.nick, NEW.badge)"),
     ],
 ):  # fmt: skip
     """Somebody with rules."""
@@ -67,11 +67,14 @@ class Person(
     updated_at: UpdatedAt = AUTO
 
 
-class Arrival(Record, table="arrivals"):
+class Arrival(
+    Record, table="arrivals", checks=[Check("nick <> 'ghost'", name="ghosts_never_come")]
+):
     """Written by a trigger."""
 
     id: Annotated[str, PrimaryKey()]
     nick: str
+    seat: Annotated[int | None, Unique()] = None
 
 
 class Task(Record, table="tasks", primary_key=("team_id", "number")):

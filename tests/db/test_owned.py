@@ -24,7 +24,7 @@ from freehold.errors import (
 )
 from freehold.scalars import Sealed
 from freehold.schema import Column, Owner, PrimaryKey, Record, References, Schema, Unique
-from freehold.testing import TestDatabase, memory_database
+from freehold.testing import ENGINES, TestDatabase, engine_database, memory_database
 
 
 class Person(Record, table="people"):
@@ -69,9 +69,9 @@ class Counter(Record, table="counters"):
 SCHEMA = Schema([Person, Note, Setting, Profile, Counter])
 
 
-@pytest.fixture
-def notes() -> Iterator[TestDatabase]:
-    with memory_database(SCHEMA) as database:
+@pytest.fixture(params=ENGINES)
+def notes(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
+    with engine_database(request.param, SCHEMA) as database:
         with database.write() as db:
             db.insert_many([Person(id="ada"), Person(id="bo"), Person(id="cy")])
             db.insert_many(

@@ -17,7 +17,7 @@ from freehold.db import Statement, any_of, delete, param, select, statement, upd
 from freehold.db.scoping import OWNER, scoped
 from freehold.errors import StatementError
 from freehold.schema import Owner, PrimaryKey, Record, References, Schema, Struct
-from freehold.testing import TestDatabase, memory_database
+from freehold.testing import ENGINES, TestDatabase, engine_database, memory_database
 
 
 class Person(Record, table="people"):
@@ -76,9 +76,9 @@ def filled(database: TestDatabase, *, owners: tuple[str, ...]) -> TestDatabase:
     return database
 
 
-@pytest.fixture
-def many() -> Iterator[TestDatabase]:
-    with memory_database(SCHEMA) as database:
+@pytest.fixture(params=ENGINES)
+def many(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
+    with engine_database(request.param, SCHEMA) as database:
         yield filled(database, owners=("ada", "bo"))
 
 

@@ -238,7 +238,7 @@ def test_a_change_of_the_author_s_own_is_told_with_its_table(db: Writer) -> None
     ("sql", "kind", "said"),
     [
         ("UPDATE authors SET email = 'x'", AlreadyExists, "authors already has a row with that"),
-        ("UPDATE books SET pages = -1", RuleBroken, "the table refused the row: the rule pages_"),
+        ("UPDATE books SET pages = -1", RuleBroken, "books refused the row: the rule pages_"),
         ("DELETE FROM copies", ReferenceBroken, "a reference points at no row"),
         ("UPDATE books SET title = NULL", RuleBroken, "books.title may not be null"),
     ],

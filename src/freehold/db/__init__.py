@@ -7,6 +7,7 @@ Handles, statements, rows, pages. How a transaction is made is not here, see `dr
 from freehold.db.caller import IN_PROCESS, Caller
 from freehold.db.link import ConstraintViolation, Context, Link
 from freehold.db.lists import any_of
+from freehold.db.owned import OwnedReader, OwnedWriter
 from freehold.db.pages import Page
 from freehold.db.ports import Refused
 from freehold.db.reader import Reader
@@ -29,6 +30,8 @@ __all__ = [
     "ConstraintViolation",
     "Context",
     "Link",
+    "OwnedReader",
+    "OwnedWriter",
     "Page",
     "Reader",
     "Refused",

@@ -16,7 +16,7 @@ from freehold.scalars import INT64_MAX
 from freehold.schema import Holds
 
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-#: What SQLite calls a value of that sort, in its messages.
+#: What SQLite calls a column of that sort in its messages; a whole number is an INT there.
 _NAMES: Final[dict[str, str]] = {
     "integer": "INTEGER", "real": "REAL", "text": "TEXT", "blob": "BLOB"
 }  # fmt: skip
@@ -43,7 +43,8 @@ def converted(holds: Holds, value: Any) -> Any:
     if holds == "text" and sort == "integer":
         return str(int(value))
     if holds == "text" and sort == "real":
-        return repr(value)
+        digits, e, exponent = repr(value).partition("e")
+        return f"{digits}{'' if '.' in digits else '.0'}e{exponent}" if e else digits
     if sort == "text" and holds in ("integer", "real") and _NUMBER.fullmatch(value):
         value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
         sort = sort_of(value)
@@ -67,7 +68,8 @@ def stored(holds: Holds, value: Any, *, table: str, column: str) -> Any:
     sort = sort_of(made)
     if sort is None or sort == holds:
         return made
-    said = f"cannot store {_NAMES[sort]} value in {_NAMES[holds]} column {table}.{column}"
+    name = "INT" if sort == "integer" else _NAMES[sort]
+    said = f"cannot store {name} value in {_NAMES[holds]} column {table}.{column}"
     raise ConstraintViolation("type", table=table, columns=(column,), name=said)
 
 

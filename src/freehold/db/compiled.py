@@ -35,7 +35,7 @@ Write = Callable[[Any], Any]
 Slot = tuple[str | None, Any, Write | None]
 _FIRST_WORD: Final = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 _ROW_WORDS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "EXPLAIN")
-_META: Final = "_freehold_meta"
+_OWN_TABLES: Final = re.compile(r"_freehold_(?:meta|marks|writer)\b", re.IGNORECASE)
 _TYPES: Final[dict[str, Any]] = {
     "integer": sa.BigInteger(), "real": sa.Double(), "text": sa.Text(), "blob": sa.LargeBinary()
 }  # fmt: skip
@@ -85,7 +85,7 @@ class Compiled:
         self, core: Any, dialect: str, read: RowReader | None, *, is_strict: bool = False
     ) -> None:
         self.sql, self._slots, places = _compile(core, dialect, is_strict=is_strict)
-        if dialect == "postgresql" and isinstance(core, sa.TextClause):
+        if dialect == "postgresql":
             _refuse_all_but_rows(self.sql)
         #: What each place takes; None where an engine takes values of any type anywhere.
         self.places = places if dialect == "postgresql" else None
@@ -212,11 +212,12 @@ def _refuse_all_but_rows(sql: str) -> None:
     """
     What SQLite's authorizer refuses, where nobody else does: only rows are read and changed.
 
-    A prepared statement is always one statement, so its first word says what it is. Only the
-    author's own text is looked at: nothing else says other words.
+    A prepared statement is always one statement, so its first word says what it is. The
+    driver's own tables may be looked at, as there.
     """
-    word = _FIRST_WORD.match(sql)
-    if word is None or word[1].upper() not in _ROW_WORDS or _META in sql.lower():
+    found = _FIRST_WORD.match(sql)
+    word = found[1].upper() if found else ""
+    if word not in _ROW_WORDS or (word != "SELECT" and _OWN_TABLES.search(sql)):
         raise StatementError(
             "a function may read and change rows, and nothing else: "
             "no transaction statements, SET or DDL.",

@@ -39,6 +39,17 @@ _SMALL: Final[dict[str, tuple[int, ...]]] = {
 }  # fmt: skip
 
 
+#: Functions that always make a number of one sort, and such as keep that of their arguments.
+_MADE: Final = {
+    "round": "real", "avg": "real", "total": "real", "length": "integer", "instr": "integer",
+    "count": "integer", "row_number": "integer", "rank": "integer",
+}  # fmt: skip
+_KEPT: Final = ("abs", "coalesce", "ifnull", "max", "min", "sum")
+_ARITHMETIC: Final = (
+    operators.add, operators.sub, operators.mul, operators.mod, operators.floordiv
+)  # fmt: skip
+
+
 class _Compiler(PGCompiler):
     """Writes one statement."""
 
@@ -99,7 +110,7 @@ class _Compiler(PGCompiler):
 
     def _compared(self, binary: Any, sign: str, kw: dict[str, Any]) -> str:
         """A truth is compared as the number that it is stored as."""
-        if _is_truth(binary.left) != _is_truth(binary.right):
+        if is_truth(binary.left) != is_truth(binary.right):
             binary = binary._clone()
             binary.left, binary.right = _number(binary.left), _number(binary.right)
         return str(self._generate_generic_binary(binary, sign, **kw))
@@ -129,7 +140,7 @@ class _Compiler(PGCompiler):
         inner = _function_of(funcfilter)
         if inner.name.lower() in _WRAPPED:
             return _WRAPPED[inner.name.lower()](self, funcfilter, inner, kw)
-        return super().visit_funcfilter(funcfilter, **kw)  # type: ignore[no-untyped-call]
+        return _around(self, funcfilter, self.process(funcfilter.func, **kw), kw)
 
     # -- text ------------------------------------------------------------------------------
 
@@ -177,7 +188,7 @@ class _Compiler(PGCompiler):
 
     def visit_floordiv_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
-        whole = _affinity(binary.left) is _affinity(binary.right) is sa.Integer
+        whole = "real" not in (_sort(binary.left), _sort(binary.right))
         return f"{left} / NULLIF({right}, 0)" if whole else f"FLOOR({left} / NULLIF({right}, 0))"
 
     def visit_mod_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
@@ -189,7 +200,7 @@ class _Compiler(PGCompiler):
         given = _affinity(cast.clause)
         if given is sa.Boolean and wanted is not sa.Boolean:
             inner = f"CAST({inner} AS INTEGER)"
-        if wanted is sa.Integer and given in (sa.Numeric, sa.Float):
+        if wanted is sa.Integer and _sort(cast.clause) == "real":
             inner = f"trunc({inner})"
         name = _CASTS.get(wanted)
         if name is None:
@@ -375,8 +386,8 @@ def _decimal(text: str) -> str:
     return f"CAST(CAST({text} AS TEXT) AS NUMERIC)"
 
 
-def _added(compiler: _Compiler, func: Any, kw: dict[str, Any]) -> tuple[str, str]:
-    """What `sum` adds up, and what the sum is cast to."""
+def _added(compiler: _Compiler, func: Any, kw: dict[str, Any]) -> tuple[str, str | None]:
+    """What `sum` adds up, and what the sum is cast to; None when its sort is not known."""
     [argument] = func.clauses.clauses
     distinct = ""
     if isinstance(argument, elements.UnaryExpression) and (
@@ -384,9 +395,10 @@ def _added(compiler: _Compiler, func: Any, kw: dict[str, Any]) -> tuple[str, str
     ):
         distinct, argument = "DISTINCT ", argument.element
     text = compiler.process(_number(argument), **kw)
-    if _affinity(argument) in (sa.Numeric, sa.Float):
+    sort = _sort(argument)
+    if sort == "real":
         return distinct + _decimal(text), _FLOAT
-    return distinct + text, "BIGINT"
+    return distinct + text, "BIGINT" if sort == "integer" else None
 
 
 def _around(compiler: _Compiler, whole: Any, text: str, kw: dict[str, Any]) -> str:
@@ -413,7 +425,8 @@ class _Said:
 
 def _sum(compiler: _Compiler, whole: Any, func: Any, kw: dict[str, Any]) -> str:
     added, made = _added(compiler, func, kw)
-    return f"CAST({_around(compiler, whole, f'sum({added})', kw)} AS {made})"
+    text = _around(compiler, whole, f"sum({added})", kw)
+    return text if made is None else f"CAST({text} AS {made})"
 
 
 def _total(compiler: _Compiler, whole: Any, func: Any, kw: dict[str, Any]) -> str:
@@ -447,8 +460,50 @@ def _affinity(expression: Any) -> Any:
     return expression.type._type_affinity
 
 
-def _is_truth(expression: Any) -> bool:
+def is_truth(expression: Any) -> bool:
+    """Whether it is true or false; SQLAlchemy gives some comparisons no type."""
+    while isinstance(expression, (sa.Label, elements.Grouping)):
+        expression = expression.element
+    operator = getattr(expression, "operator", None)
+    if operator is operators.inv or (operator is not None and operators.is_comparison(operator)):
+        return True
     return _affinity(expression) is sa.Boolean
+
+
+def _sort(expression: Any) -> str | None:
+    """
+    Whether a number is `integer` or `real`; None when nobody knows.
+
+    SQLAlchemy calls a quotient of whole numbers whole, and most functions nothing at all.
+    """
+    while isinstance(expression, (sa.Label, elements.Grouping)):
+        expression = expression.element
+    if isinstance(expression, functions.FunctionElement):
+        name = str(getattr(expression, "name", "")).lower()
+        if name in _MADE:
+            return _MADE[name]
+        if name in _KEPT:
+            return _joined([_sort(each) for each in expression.clauses])
+    if isinstance(expression, sa.BinaryExpression):
+        if expression.operator is operators.truediv:
+            return "real"
+        if expression.operator in _ARITHMETIC:
+            return _joined([_sort(expression.left), _sort(expression.right)])
+    if isinstance(expression, elements.UnaryExpression) and expression.operator is operators.neg:
+        return _sort(expression.element)
+    if isinstance(expression, sa.Case):
+        results = [result for _, result in expression.whens]
+        return _joined([_sort(each) for each in (*results, expression.else_) if each is not None])
+    affinity = _affinity(expression)
+    if is_truth(expression) or affinity is sa.Integer:
+        return "integer"
+    return "real" if affinity in (sa.Numeric, sa.Float) else None
+
+
+def _joined(sorts: list[str | None]) -> str | None:
+    if "real" in sorts:
+        return "real"
+    return None if None in sorts else "integer"
 
 
 def _number(expression: Any) -> Any:
@@ -457,7 +512,7 @@ def _number(expression: Any) -> Any:
         return sa.literal_column("1", sa.Integer())
     if isinstance(expression, elements.False_):
         return sa.literal_column("0", sa.Integer())
-    return sa.cast(expression, sa.Integer()) if _is_truth(expression) else expression
+    return sa.cast(expression, sa.Integer()) if is_truth(expression) else expression
 
 
 def _portable(on_conflict: Any) -> Any:

@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UnsetType
 
+from freehold.db.postgresql import is_truth
 from freehold.db.rows import RowReader, row_reader, value_reader
 from freehold.errors import SchemaError, StatementError
 from freehold.schema import Kind, Record, Stored, read_hint
@@ -104,9 +105,9 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     """How a column is read: as the type says which it becomes."""
     stored = _kind_of(column)
     hint = _without_unset(hint)
-    is_truth = stored is None and column.type._type_affinity is sa.Boolean
+    is_condition = stored is None and is_truth(column)
     if hint is Any:
-        return _TRUTH if is_truth else stored
+        return _TRUTH if is_condition else stored
     try:
         kind = read_hint(where, hint).kind
     except SchemaError as error:
@@ -117,7 +118,7 @@ def _kind_for(where: str, hint: Any, column: Any) -> Kind | None:
     if kind.holds == "real" and (stored is None or stored.holds == "integer"):
         # A count and a sum of whole numbers are whole numbers, until they are asked for as floats.
         return replace(kind, read=float)
-    if is_truth and kind.holds == "integer" and kind.read is None:
+    if is_condition and kind.holds == "integer" and kind.read is None:
         return replace(kind, read=int)
     is_column = isinstance(_bare(column), sa.Column)
     if stored is not None and stored.holds != kind.holds and is_column:

@@ -53,8 +53,10 @@ def explain(
         before: The row that was to be changed or removed, as it is stored.
         own: The columns by which a row that may be overwritten is known.
     """
-    if record is None and violation.table is not None:
-        record = context.records.get(violation.table)
+    where = violation.table or _table_of_check(violation, context, record)
+    if where is not None and (record is None or where != record.__table__.name):
+        # A trigger wrote there; of that row nothing is known.
+        record, written, before = context.records.get(where), (), None
     table = violation.table or (str(record.__table__.name) if record is not None else "the table")
     data: dict[str, Any] = {"table": table}
     scene = _Scene(link, context, record)
@@ -67,6 +69,20 @@ def explain(
             data=data,
         )  # fmt: skip
     return _rule(violation, table, record, data)
+
+
+def _table_of_check(
+    violation: ConstraintViolation, context: Context, record: type[Record] | None
+) -> str | None:
+    """Whose check of that name is broken; its own table's before all others."""
+    if violation.kind != "check":
+        return None
+    own = [record] if record is not None else []
+    for each in (*own, *context.records.values()):
+        for constraint in each.__table__.constraints:
+            if isinstance(constraint, sa.CheckConstraint) and constraint.name == violation.name:
+                return str(each.__table__.name)
+    return None
 
 
 class _Scene:

@@ -171,6 +171,13 @@ def run_once(
         raise KeptRefusal(
             error, msgspec.structs.replace(kept, outcome="failed", codec="json", answer=body)
         ) from None
+    except Exception:
+        if db.is_tentative:
+            # Nobody has looked for the key yet, and this refusal is not the first answer.
+            known = db.find(KeptAnswer, place)
+            if known is not None and known.expires_at > db.now:
+                raise _replay(db, known, digest, method, codec) from None
+        raise
     db.insert(_with_answer(kept, body, is_secret=method.reveals, now=db.now))
     return body
 
