@@ -237,6 +237,20 @@ def test_a_lock_that_is_given_back_is_taken_at_the_next_try(
     assert done.version == 2
 
 
+def test_every_wait_has_a_bound(filled: Blocking) -> None:
+    """For locks, for statements, and for a process that holds locks and says nothing."""
+    seen: list[list[str]] = []
+
+    def look(progress: Progress) -> None:
+        names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        seen.append([filled.rows(f"SHOW {name}")[0][0] for name in names])
+
+    apply(filled, later(), clock=CLOCK, on_progress=look)
+
+    assert seen[0] == ["3s", "30min", "2min"]
+    assert all(each == seen[0] for each in seen)
+
+
 def test_writers_wait_while_tables_change(filled: Blocking, postgres: Cluster) -> None:
     """The lock of the driver's writer is taken first, so no mutation is in the middle."""
     filled.run('CREATE TABLE "_freehold_writer" (id BIGINT)')
@@ -348,6 +362,35 @@ def test_tables_of_something_else_are_left_alone(pg: Blocking) -> None:
     assert content(pg) == before
 
 
+def test_what_is_refused_in_commit_leaves_the_database_as_it_was(filled: Blocking) -> None:
+    """A constraint that is looked at last of all."""
+    before = content(filled)
+    second = by_hand(
+        2,
+        "ALTER TABLE entries ADD CONSTRAINT late UNIQUE (note_id) DEFERRABLE INITIALLY DEFERRED",
+        "INSERT INTO entries (id, note_id) VALUES ('e3', 1)",
+    )
+
+    with pytest.raises(MigrationFailed, match=r"duplicate key value .*late") as refused:
+        apply(filled, [*built_for_postgres(shop()), second], clock=CLOCK)
+
+    assert "as it was" in refused.value.hint
+    assert content(filled) == before
+
+
+def test_a_mistake_of_the_caller_is_not_taken_for_the_server_s(filled: Blocking) -> None:
+    """An error that is neither the engine's nor the network's goes through as it is."""
+    before = content(filled)
+
+    def fail(_: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        apply(filled, later(), clock=CLOCK, on_progress=fail)
+
+    assert content(filled) == before
+
+
 def test_a_server_that_goes_away_is_said(filled: Blocking, postgres: Cluster) -> None:
     """The engine undoes what was not committed."""
     ((pid,),) = filled.rows("SELECT pg_backend_pid()")
@@ -357,8 +400,9 @@ def test_a_server_that_goes_away_is_said(filled: Blocking, postgres: Cluster) ->
         if progress.phase == "verify":
             postgres.sql(f"SELECT pg_terminate_backend({pid})")
 
-    with pytest.raises(MigrationFailed):
+    with pytest.raises(MigrationFailed, match="The connection broke") as broken:
         apply(filled, later(), clock=CLOCK, on_progress=cut)
+    assert "undoes what was not committed" in broken.value.hint
 
     with connected(postgres.url(schema=schema)) as again:
         assert [e.number for e in entries(again)] == [1]

@@ -26,7 +26,7 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Write the Python client, openapi.json and contract.json.
+    Write the clients (Python and TypeScript), openapi.json and contract.json.
 
     Example: [bold]freehold generate --check[/] in CI.
     """
@@ -63,14 +63,16 @@ def stale_clients(app: App, folder: Path) -> list[Path]:
 
 
 def _files(app: App) -> dict[str, str | bytes]:
-    from freehold.generate import openapi, python_client
+    from freehold.generate import openapi, python_client, typescript_client
     from freehold.rpc.contract import contract_of
 
     contract = contract_of(app.name, list(app.entrypoints.values()))
     document = msgspec.json.decode(contract.to_json())
+    name = app.name.replace("-", "_")
     return {
         "__init__.py": f'"""Generated clients of {app.name}."""\n',
-        f"{app.name.replace('-', '_')}.py": python_client(document),
+        f"{name}.py": python_client(document),
+        f"{name}.ts": typescript_client(document),
         "openapi.json": openapi(document),
         "contract.json": contract.to_json(),
     }

@@ -1,7 +1,8 @@
 """
-From a contract to what consumers need: a typed Python client and an OpenAPI document.
+From a contract to what consumers need: typed clients and an OpenAPI document.
 
     python_client(contract) -> str      one module; async and sync from one template
+    typescript_client(contract) -> str  one module, without a dependency, over fetch
     openapi(contract) -> bytes          OpenAPI 3.1, as JSON
     check(path, text) / write(path, text)
 
@@ -13,5 +14,6 @@ asked; that is the command line's part.
 from freehold.generate.files import check, write
 from freehold.generate.openapi import openapi
 from freehold.generate.python_client import python_client
+from freehold.generate.typescript import typescript_client
 
-__all__ = ["check", "openapi", "python_client", "write"]
+__all__ = ["check", "openapi", "python_client", "typescript_client", "write"]

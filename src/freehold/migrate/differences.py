@@ -123,9 +123,15 @@ def _kind_differences(found: TableShape, wanted: TableShape) -> list[str]:
     missing, spare = wanted.clauses - found.clauses, found.clauses - wanted.clauses
     return [
         *said,
-        *(f"{clause.upper()} is missing" for clause in sorted(missing)),
-        *(f"{clause.upper()} is not in the schema" for clause in sorted(spare)),
+        *(f"{_clause(clause)} is missing" for clause in sorted(missing)),
+        *(f"{_clause(clause)} is not in the schema" for clause in sorted(spare)),
     ]
+
+
+def _clause(said: str) -> str:
+    """Keywords as SQL has them; PostgreSQL's clauses are sentences with names in them."""
+    is_sql = said.startswith(("autoincrement", "deferrable", "on conflict"))
+    return said.upper() if is_sql else said
 
 
 def _index_differences(found: TableShape, wanted: TableShape) -> list[str]:

@@ -113,8 +113,10 @@ def _check_owner(record: str, owners: list[Field]) -> None:
         SchemaError: There is such a one.
     """
     if len(owners) > 1:
-        raise SchemaError(f"{record}: Owner() stands on {len(owners)} fields.",
-                          hint="A row has one owner; say who else may see it in a table.")  # fmt: skip
+        raise SchemaError(
+            f"{record}: Owner() stands on {len(owners)} fields.",
+            hint="A row has one owner; keep who else may see it in a table of its own.",
+        )
     for owner in owners:
         if not owner.can_be_key:
             raise SchemaError(
@@ -178,8 +180,9 @@ def _check_marks(where: str, hint: Hint) -> None:
         if not isinstance(mark, _MARKS):
             raise SchemaError(
                 f"{where}: {mark!r} means nothing in a record.",
-                hint="Marks are PrimaryKey(), References(…), Owner(), Index(), Unique(), Column(…), "
-                "Was(…)." + (" Write it with parentheses." if isinstance(mark, type) else ""),
+                hint="Marks are PrimaryKey(), References(…), Owner(), Index(), Unique(), "
+                "Column(…), Was(…)."
+                + (" Write it with parentheses." if isinstance(mark, type) else ""),
             )
         if type(mark) in seen:
             raise SchemaError(f"{where}: {type(mark).__name__} stands on it twice.",

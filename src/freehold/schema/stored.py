@@ -14,6 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
+from freehold.errors import InvalidArgument
 from freehold.schema.kinds import Kind
 
 #: Operators whose other side is a value of the column's own kind. BETWEEN asks with `and_`.
@@ -27,6 +28,17 @@ _COMPARISONS: Final = frozenset(
 )  # fmt: skip
 
 
+#: Operators whose other side is a pattern.
+_LIKES: Final = frozenset(
+    getattr(operators, f"{negated}{folded}{word}_op")
+    for negated in ("", "not_")
+    for folded in ("", "i")
+    for word in ("like", "contains", "startswith", "endswith")
+)
+#: Bytes of a pattern: what SQLite takes, less a `%` at both ends.
+_PATTERN_MAX: Final = 49_998
+
+
 class _Operations:
     """Gives a parameter of LIKE, `+` and the like the bare storage type, without a kind."""
 
@@ -34,7 +46,7 @@ class _Operations:
 
     def operate(self, op: Any, *other: Any, **options: Any) -> Any:
         if op not in _COMPARISONS:
-            storage = self.type.kind.storage
+            storage = _PATTERN if op in _LIKES else self.type.kind.storage
             other = tuple(
                 sa.type_coerce(each, storage)
                 if isinstance(each, sa.BindParameter) and isinstance(each.type, sa.types.NullType)
@@ -42,6 +54,17 @@ class _Operations:
                 for each in other
             )
         return super().operate(op, *other, **options)  # type: ignore[misc]
+
+
+def _write_pattern(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _PATTERN_MAX // 4:
+        size = len(value.encode(errors="surrogatepass"))
+        if size > _PATTERN_MAX:
+            raise InvalidArgument(
+                f"a pattern of {size} bytes is longer than the {_PATTERN_MAX} that LIKE takes.",
+                hint="Look for a shorter part.",
+            )
+    return value
 
 
 class Open(sa.types.NullType):
@@ -97,6 +120,11 @@ class Stored(sa.types.TypeDecorator[Any]):
 
     def copy(self, **_: Any) -> Stored:
         return type(self)(self.kind)
+
+
+_PATTERN: Final = Stored(
+    Kind("pattern", sa.Text(), "text", write=_write_pattern, compare=_write_pattern)
+)
 
 
 class Written(Stored):

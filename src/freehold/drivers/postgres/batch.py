@@ -33,6 +33,8 @@ import asyncpg
 
 from freehold.clock import Clock
 from freehold.db import IN_PROCESS, Context, Refused, Writer
+from freehold.db.sqlstates import violation
+from freehold.db.violations import explain
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres.doubt import marking
@@ -65,6 +67,9 @@ _AGAIN_WAIT_S: Final = 0.01
 _SPOILED_MAX: Final = 3
 #: How long a method that spoiled a batch is careful from the start.
 _CAREFUL_NS: Final = 60 * 1_000_000_000
+#: What may be said against a mutation only at the end of its transaction.
+_LATE: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)
+_ASK_NOW: Final = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 _MS: Final = 1_000_000
 _LATER_MS: Final = 2_000
 
@@ -86,6 +91,10 @@ class _Guilty(Exception):
 
     def __init__(self, pending: Pending) -> None:
         self.pending = pending
+
+
+class _Late(Exception):
+    """A constraint that waits for the end refused the COMMIT, and nobody knows whose it was."""
 
 
 class Known:
@@ -173,6 +182,8 @@ class Batches:
                 return
             except Undeferred:
                 may_defer = False
+            except _Late:
+                careful.update(id(each) for each in todo)
             except _Guilty as guilty:
                 spoiled += 1
                 careful.add(id(guilty.pending))
@@ -230,6 +241,8 @@ class _Attempt:
         self._is_tainted = False
         #: A refusal was written down.
         self._has_kept = False
+        #: Constraints that wait for the end are asked after each mutation.
+        self._asks_late = False
         self._outbox = Outbox(session, wait, is_open=False)
 
     def run(self, todo: Sequence[Pending], careful: set[int], *, may_defer: bool) -> None:
@@ -268,6 +281,8 @@ class _Attempt:
             self._roll_back()
             raise
         alone = Pending(_BLOCK, now_ns=0, seed=b"")
+        # A block cannot be run again to find out whose it was: it is this one's.
+        self._asks_late = True
         try:
             self._commit([alone])
         except InDoubt:
@@ -318,12 +333,23 @@ class _Attempt:
         stop = link.stopped or (failure if isinstance(failure, Stopped) else None)
         shut(link)
         self._savepoints += link.savepoints
+        if stop is None and failure is None and self._asks_late:
+            failure = self._late_refusal(link)
         if stop is not None:
             self._stopped(pending, stop)
         elif failure is None:
             self._keep(pending, is_careful=is_careful)
         else:
             self._undo(pending, failure, link, is_careful=is_careful, is_alone=is_alone)
+
+    def _late_refusal(self, link: WriteLink) -> BaseException | None:
+        """What a constraint that waits for the end has against the mutation that has just run."""
+        try:
+            self._wait(self._session.run(_ASK_NOW))
+        except _LATE as error:
+            found = violation(error, self._of._records)
+            return explain(found, link, self._of.context) if found else refused(error)
+        return None
 
     def _link(self, *, is_careful: bool) -> WriteLink:
         return WriteLink(
@@ -398,6 +424,10 @@ class _Attempt:
             self._session.hang_up()
             raise InDoubt(ran, self._seq) from error
         except asyncpg.PostgresError as error:
+            if isinstance(error, _LATE) and not self._asks_late:
+                self._roll_back()
+                self._asks_late = True
+                raise _Late from None
             self._refuse_commit(ran, error)
             return
         if tag != "COMMIT":

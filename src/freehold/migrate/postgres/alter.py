@@ -8,7 +8,13 @@ from typing import Protocol
 
 from freehold.migrate.postgres import reading
 from freehold.migrate.postgres.lexing import mentions, renamed
-from freehold.migrate.postgres.parts import Constraint, Table, chosen_name
+from freehold.migrate.postgres.parts import (
+    IDENTITY,
+    SERIAL,
+    Constraint,
+    Table,
+    chosen_name,
+)
 from freehold.migrate.postgres.reading import Cursor, Unread
 from freehold.migrate.shape import IndexShape
 
@@ -113,17 +119,17 @@ def _alter_column(table: Table, cursor: Cursor) -> None:
     elif cursor.take("set", "default"):
         column.default = reading.default_of(cursor.rest())
         if column.default and column.default.startswith("nextval ("):
-            column.default, column.counts = None, reading.SERIAL
+            column.default, column.counts = None, SERIAL
     elif cursor.take("drop", "default"):
         column.default = None
-        column.counts = "" if column.counts == reading.SERIAL else column.counts
+        column.counts = "" if column.counts == SERIAL else column.counts
     elif cursor.take("set", "not", "null"):
         column.is_nullable = False
     elif cursor.take("drop", "not", "null"):
         column.is_nullable = True
     elif cursor.take("add", "generated"):
         cursor.rest()
-        column.counts = reading.IDENTITY
+        column.counts = IDENTITY
     elif cursor.take("drop", "identity"):
         cursor.take("if", "exists")
         column.counts = ""

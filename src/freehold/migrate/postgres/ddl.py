@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateColumn
 
 from freehold.errors import invariant
-from freehold.migrate.postgres.parts import Column, Constraint
-from freehold.migrate.postgres.reading import IDENTITY, SERIAL
+from freehold.migrate.postgres.parts import IDENTITY, SERIAL, Column, Constraint
 from freehold.schema import DIALECTS, Schema, create_indexes
 from freehold.schema.sqltext import literal, quoted, tidy
 
@@ -29,16 +28,13 @@ def of_schema(schema: Schema) -> list[str]:
     """
     Every statement that builds the schema from nothing, in an order in which each can run.
 
-    An index comes right behind its table: a reference may stand on a unique one. They are
-    said by a schema of its own, since a constraint that was added later is left out of every
-    CREATE TABLE that is made of the same schema afterwards, whatever the engine.
+    An index comes right behind its table: a reference may stand on a unique one.
     """
-    said = Schema(schema.records)
-    indexes = {table.name: create_indexes(table, "postgresql") for table in said.tables}
+    indexes = {table.name: create_indexes(table, "postgresql") for table in schema.tables}
     moved = {sql for each in indexes.values() for sql in each}
-    tables = iter(said.tables)
+    tables = iter(schema.tables)
     statements: list[str] = []
-    for sql in said.ddl("postgresql"):
+    for sql in schema.ddl("postgresql"):
         if sql not in moved:
             statements.append(sql)
         if sql.startswith("CREATE TABLE "):

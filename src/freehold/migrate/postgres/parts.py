@@ -6,6 +6,7 @@ Tables as a paper has them: with the names of their constraints, ready to be cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,16 @@ from freehold.migrate.shape import (
 
 #: Longer names are cut off by the engine.
 NAME_MAX: Final = 63
+
+
+SERIAL: Final = "a serial"
+IDENTITY: Final = "an identity"
+_COUNTING: Final = re.compile(r"the counting of (.+) by (an? \w+)")
+
+
+def counting(name: str, counts: str) -> str:
+    """How a column's counting up is said among the clauses of its table."""
+    return f"the counting of {name} by {counts}"
 
 
 @dataclass
@@ -104,7 +115,7 @@ class Table:
             )
             for name, column in self.columns.items()
         }
-        clauses = {f"{name} is {c.counts}" for name, c in self.columns.items() if c.counts}
+        clauses = {counting(name, c.counts) for name, c in self.columns.items() if c.counts}
         clauses |= {c.text for c in self.constraints.values() if c.kind == "x"}
         clauses |= {f"{n} {c.clause}" for n, c in self.constraints.items() if c.clause}
         return TableShape(
@@ -125,7 +136,8 @@ class Table:
     def of_shape(cls, shape: TableShape) -> Table:
         """The table of a shape that was read from a database."""
         names = dict(shape.names)
-        counts = dict(clause.split(" is ", 1) for clause in shape.clauses if " is " in clause)
+        found_counts = (_COUNTING.fullmatch(clause) for clause in shape.clauses)
+        counts = {match[1]: match[2] for match in found_counts if match}
         columns = {
             name: Column(
                 said.type, said.collation, said.default, said.is_nullable,

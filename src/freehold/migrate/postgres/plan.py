@@ -171,7 +171,7 @@ class Planner:
             for name, part in said.triggers.items()
         }
         for table, said in sorted(self._paper.tables.items()):
-            changed = [*self._rewritten(table), *self._columns_gone(table)]
+            changed = self._rewritten(table)
             for name, part in sorted(said.triggers.items()):
                 is_wanted = name in wanted
                 if table in self._gone and not is_wanted:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from freehold.migrate.postgres.lexing import Token, closing, normalised, split, without_parentheses
-from freehold.migrate.postgres.parts import Column, Constraint
+from freehold.migrate.postgres.parts import IDENTITY, SERIAL, Column, Constraint
 
 _TYPES: Final = {
     "int8": "bigint", "int": "integer", "int4": "integer", "int2": "smallint",
@@ -26,8 +26,6 @@ _NEXT: Final = (
     "collate", "constraint", "not", "null", "check", "default", "generated", "unique", "primary",
     "references", "storage", "compression", "deferrable", "initially",
 )  # fmt: skip
-SERIAL: Final = "a serial"
-IDENTITY: Final = "an identity"
 
 
 class Unread(Exception):

@@ -16,6 +16,7 @@ from typing import Any, Final
 from freehold.errors import MigrationFailed, MigrationNeeded
 from freehold.migrate.postgres import ddl
 from freehold.migrate.postgres.connection import NOT_ALLOWED, SqlConnection, sqlstate
+from freehold.migrate.postgres.parts import IDENTITY, SERIAL, counting
 from freehold.migrate.shape import (
     ColumnShape,
     ForeignKeyShape,
@@ -218,8 +219,8 @@ def _counting(row: list[Any]) -> list[str]:
     """How the column counts up, when it does."""
     name, _, _, default, identity, _, _ = row
     if identity:
-        return [f"{name} is an identity"]
-    return [f"{name} is a serial"] if (default or "").startswith("nextval(") else []
+        return [counting(name, IDENTITY)]
+    return [counting(name, SERIAL)] if (default or "").startswith("nextval(") else []
 
 
 def _index(row: list[Any]) -> IndexShape:

@@ -102,6 +102,8 @@ def transact(
                 tell(Progress("locked", blocker, tried, limits.tries))
                 connection.rows("SELECT pg_sleep(0.1 + random() * $1::float8)", 0.2 * tried)
                 continue
+            if state is None and not _is_lost(error):
+                raise
             raise _told(error) from error
     raise MigrationFailed("Nothing was tried.", hint=AS_IT_WAS)
 
@@ -127,6 +129,8 @@ def _once(
     try:
         connection.run("COMMIT")
     except Exception as error:
+        if not _is_lost(error):
+            raise
         raise MigrationFailed(
             f"COMMIT was not answered: {error}.",
             hint="The next start finds either all of the migrations or none.",
@@ -174,7 +178,7 @@ def stop_writers(connection: SqlConnection) -> None:
     """
     there = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1::text"
     if connection.rows(there, WRITER_TABLE):
-        pass
+        connection.run(f'LOCK TABLE "{WRITER_TABLE}" IN EXCLUSIVE MODE')
 
 
 def _transaction(connection: SqlConnection) -> int:
@@ -186,8 +190,16 @@ def _roll_back(connection: SqlConnection) -> None:
     try:
         connection.run("ROLLBACK")
     except Exception as error:
-        if sqlstate(error) is not None and not str(sqlstate(error)).startswith(("08", "57")):
+        if not _is_lost(error):
             raise
+
+
+def _is_lost(error: Exception) -> bool:
+    """The connection is gone, and the engine did not refuse anything."""
+    state = sqlstate(error)
+    if state is None:
+        return isinstance(error, OSError) or type(error).__module__.startswith("asyncpg")
+    return state.startswith(("08", "57P"))
 
 
 def _blocker(connection: SqlConnection) -> str:
@@ -209,7 +221,7 @@ def _told(error: Exception) -> MigrationFailed:
             f"{error}.",
             hint=f"The role must own the schema, or have CREATE in it. {AS_IT_WAS}",
         )
-    if state is None:
+    if _is_lost(error):
         return MigrationFailed(
             f"The connection broke: {str(error) or type(error).__name__}.",
             hint="The engine undoes what was not committed.",
