@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tests.docs import engines
 from tests.docs.pages import PAGES, name_of
 from tests.docs.reference import with_generated
 
@@ -16,6 +17,7 @@ def main() -> None:
         if after != before:
             page.write_text(after)
             sys.stdout.write(f"{name_of(page)} written\n")
+    engines.main()
 
 
 if __name__ == "__main__":

@@ -167,14 +167,13 @@ def _server(address: Address) -> Finding:
 
 
 def _migrations(app: App) -> Finding:
-    from freehold.migrate.apply import check
-    from freehold.migrate.files import load
+    from freehold.migrate.pairs import check_pair
 
     wrong = [
         f"{declared.name}: {sentence}"
         for declared in app.databases.values()
         if declared.migrations is not None
-        for sentence in check(declared.schema, load(declared.migrations))
+        for sentence in check_pair(declared.schema, declared.migrations)
     ]
     if wrong:
         return Finding("migrations", False, "; ".join(wrong), "Run `freehold migrate plan`.")

@@ -32,6 +32,11 @@ _CASTS: Final[dict[Any, str]] = {
     sa.types._Binary: "BYTEA",
     sa.Boolean: "BOOLEAN",
 }
+#: Bits after the point that the two parts of a float hold, and 1 so often halved.
+_HIGH: Final = 26
+_LOW: Final = 62
+_HALVED: Final = {bits: f"0.{5**bits:0{bits}}" for bits in (_HIGH, _HIGH + _LOW)}
+_LONG: Final = 1_000
 _NULLS: Final = (operators.nulls_first_op, operators.nulls_last_op)
 #: Functions whose arguments at these places PostgreSQL takes as `integer` only.
 _SMALL: Final[dict[str, tuple[int, ...]]] = {
@@ -382,8 +387,22 @@ def _outer(select: Any) -> list[Any]:
 
 
 def _decimal(text: str) -> str:
-    """A float as the decimal number that it is written as."""
-    return f"CAST(CAST({text} AS TEXT) AS NUMERIC)"
+    """
+    A float as a decimal number: what is stored, to the last bit.
+
+    PostgreSQL has no such cast (its own keeps 15 digits). What is so small, so large or so
+    long in the text that it cannot be taken apart is the number that it is written as.
+    """
+    written = f"CAST(CAST({text} AS TEXT) AS NUMERIC)"
+    if len(text) > _LONG:
+        return written
+    high = f"({text}) * {2**_HIGH}"
+    low = f"({high} - trunc({high})) * CAST({2**_LOW} AS {_FLOAT})"
+    return (
+        f"CASE WHEN abs({text}) BETWEEN 1e-9 AND 6e10 "
+        f"THEN CAST(trunc({high}) AS BIGINT) * {_HALVED[_HIGH]} "
+        f"+ CAST(trunc({low}) AS BIGINT) * {_HALVED[_HIGH + _LOW]} ELSE {written} END"
+    )
 
 
 def _added(compiler: _Compiler, func: Any, kw: dict[str, Any]) -> tuple[str, str | None]:

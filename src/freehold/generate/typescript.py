@@ -175,7 +175,9 @@ class _Module:
         found = [self._interface(f"{export}interface {local}", kind, sent=is_sent)]
         twin = self._types.given.get(name)
         if twin is not None:
-            found.append(self._interface(f"export interface {twin}", kind, sent=True))
+            lines = self._interface(f"export interface {twin}", kind, sent=True)
+            doc = comment([f"`{name}` as it is handed over: what has a default may be left out."])
+            found.append([*doc, *lines[lines.index(f"export interface {twin} {{") :]])
         return found
 
     def _interface(self, head: str, kind: Type, *, sent: bool) -> list[str]:
@@ -255,7 +257,7 @@ class _Module:
             ),
             "const _STRUCTS: { readonly [name: string]: _Fields } = {",
             *types,
-            "};",
+            "} as const;",
         ]  # fmt: skip
 
     def _fields(self, indent: str, head: str, fields: list[Field]) -> list[str]:
@@ -285,7 +287,7 @@ class _Module:
             collected += ["", *self._method(wire, method, table=table, in_transaction=True)]
         doc = [f"The calls of `{name}` in one transaction; see `transaction` there."]
         return [
-            [f"const {table} = {{", *listed, "} satisfies Record<string, _Method>;"],
+            [f"const {table} = {{", *listed, "} as const satisfies Record<string, _Method>;"],
             [*comment(doc), f"export class {steps} extends _Steps {{", *collected[1:], "}"],
             [
                 *comment([entrypoint.doc or ""]),
@@ -326,10 +328,8 @@ class _Module:
         result = "void" if method.returns.t == "none" else ""
         result = result or self._types.text(method.returns, sent=False)
         wraps, call = ("Step", "_step") if in_transaction else ("Promise", "_call")
-        body = bracketed("", "", args, brackets="{}")[0]
-        lines = bracketed(
-            INDENT * 2, f"return this.{call}", [f"{table}.{wire}", body], tail=";"
-        )  # fmt: skip
+        head = f"return this.{call}({table}.{wire}, "
+        lines = bracketed(INDENT * 2, head, args, brackets="{}", tail=");")
         return [
             *comment(self._words(method), INDENT),
             *bracketed(INDENT, wire, params, tail=f": {wraps}<{result}> {{"),

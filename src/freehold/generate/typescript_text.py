@@ -64,10 +64,10 @@ def bracketed(
     return [f"{indent}{head}{opening}", *inner, f"{indent}{closing}{tail}"]
 
 
-def union_lines(indent: str, head: str, members: Sequence[str], tail: str = ";") -> list[str]:
+def union_lines(indent: str, head: str, members: Sequence[str]) -> list[str]:
     """`head a | b;` on one line when it fits, else one member a line."""
-    line = f"{indent}{head} {' | '.join(members)}{tail}"
+    line = f"{indent}{head} {' | '.join(members)};"
     if len(line) <= WIDTH or len(members) == 1:
         return [line]
     *most, last = [f"{indent}{INDENT}| {member}" for member in members]
-    return [f"{indent}{head}", *most, f"{last}{tail}"]
+    return [f"{indent}{head}", *most, f"{last};"]

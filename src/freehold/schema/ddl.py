@@ -37,6 +37,9 @@ def create_all(
         if dialect == "sqlite":
             early = []
         statements.append(create_table(table, dialect, without=early))
+        if dialect == "postgresql":
+            # A reference may need a unique index of its target.
+            statements += create_indexes(table, dialect)
         later += early
     later.sort(key=lambda each: str(each.name))
     # SQLAlchemy would otherwise leave the reference out of every CREATE TABLE from then on.
@@ -44,7 +47,7 @@ def create_all(
         _tidied(AddConstraint(constraint, isolate_from_table=False), dialect)
         for constraint in later
     ]
-    for table in tables:
+    for table in tables if dialect == "sqlite" else ():
         statements += create_indexes(table, dialect)
     for table_name, trigger in triggers:
         statements += create_trigger(table_name, trigger, dialect)

@@ -167,7 +167,7 @@ function _partOf(
   if (typeof shape === "string") return undefined;
   if ("optional" in shape) return _partOf(shape.optional, name, part);
   if ("maybe" in shape) return _partOf(shape.maybe, name, part);
-  if ("list" in shape) return name === "at" ? (index: number) => part(shape.list, index) : undefined;
+  if ("list" in shape) return name === "at" ? (at: number) => part(shape.list, at) : undefined;
   if ("dict" in shape) return name === "at" ? (key: string) => part(shape.dict, key) : undefined;
   let fields: _Fields = {};
   if ("struct" in shape) fields = _fieldsOf(shape.struct);

@@ -254,7 +254,7 @@ class _Wire {
     }
     const error = new Unavailable({
       detail: `no data layer at ${this.#url}.`,
-      hint: "Start it with `freehold dev` in the application's folder, or give the url where it is.",
+      hint: "Start it with `freehold dev` in the application's folder, or give another url.",
       cause,
     });
     return { error, isLost: false, wasSent: false };

@@ -8,7 +8,9 @@ class AnswerUnreadable extends ContractMismatch {
 type _Kind = new (problem: Problem) => CallError;
 
 /** The error of a problem on the wire; never fails, whatever it holds. */
-function _errorOf(problem: { readonly [key: string]: unknown }, retryAfter: string | null): CallError {
+function _errorOf(
+  problem: { readonly [key: string]: unknown }, retryAfter: string | null,
+): CallError {
   const name = _textIn(problem, "error");
   const code = _textIn(problem, "code");
   const kind = _KINDS.get(name) ?? _CODES.get(code) ?? CallError;
