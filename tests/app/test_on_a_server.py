@@ -190,6 +190,8 @@ def test_a_database_of_another_schema_is_refused_untouched(url: str, tmp_path: P
         ("postgresql://nobody@127.0.0.1:1/x", "does not answer"),
         ("postgresql://u:hidden@127.0.0.1:1/x", "does not answer"),
         ("mysql://u@h/x", "mysql:// is no engine"),
+        ("postgresql://u:hidden@h:abc/x", "port of the address"),
+        ("postgresql://u:hidden@127.0.0.1:1/x?sslmode=foo", "no address that can be used"),
     ],
 )
 def test_a_server_that_cannot_be_had_is_a_sentence(url: str, told: str, tmp_path: Path) -> None:
@@ -207,6 +209,13 @@ def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
         opened(shared_cluster().url("no_such"), tmp_path)
 
     assert "CREATE DATABASE" in caught.value.hint
+
+
+def test_a_setting_that_the_server_does_not_know_is_a_sentence(tmp_path: Path) -> None:
+    """What stands in the address goes to the server, which says what it thinks of it."""
+    url = shared_cluster().new_schema() + "&nosuchsetting=1"
+    with pytest.raises(StartError, match="nosuchsetting"):
+        opened(url, tmp_path)
 
 
 def test_files_stay_where_they_were(tmp_path: Path) -> None:

@@ -63,3 +63,12 @@ def test_a_schema_that_would_need_quotes_is_refused(name: str) -> None:
 def test_a_file_is_no_address(said: str, expected: bool) -> None:
     """Only the two schemes of PostgreSQL make an address."""
     assert is_address(said) is expected
+
+
+@pytest.mark.parametrize("port", ["abc", "70000", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    """As a sentence, and without the password."""
+    with pytest.raises(StartError, match="port of the address") as caught:
+        Address.parse(f"postgresql://u:hidden@h:{port}/x")
+
+    assert "hidden" not in str(caught.value)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from freehold.drivers.postgres.doubt import marking, new_mark, was_committed
-from freehold.drivers.postgres.session import Session, connect
+from freehold.drivers.postgres.line import Line, connect
 from tests.drivers.ledger import adding
 from tests.drivers_postgres.ledger import mutate, served
 
@@ -20,16 +20,16 @@ LOCK = 'BEGIN; LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE'
 
 
 @asynccontextmanager
-async def marked(url: str, count: int) -> AsyncIterator[list[Session]]:
+async def marked(url: str, count: int) -> AsyncIterator[list[Line]]:
     """Connections of as many processes, each with its mark, on a ledger."""
     async with served(url), AsyncExitStack() as stack:
-        sessions = []
+        lines = []
         for _ in range(count):
-            session = await connect(url)
-            stack.push_async_callback(session.close)
-            session.mark = await new_mark(session)
-            sessions.append(session)
-        yield sessions
+            line = await connect(url)
+            stack.push_async_callback(line.close)
+            line.mark = await new_mark(line)
+            lines.append(line)
+        yield lines
 
 
 def test_a_commit_is_found_by_who_made_it(url: str) -> None:
@@ -108,10 +108,10 @@ def test_one_process_has_one_mark(url: str) -> None:
                     "AND query LIKE '%_freehold_marks%'"
                 )
                 await beside.close()
-            session = await connect(url)
-            assert await session.fetch(
-                'SELECT count(*), max("seq") FROM "_freehold_marks"', ()
-            ) == [(1, 4)]
-            await session.close()
+            line = await connect(url)
+            assert await line.fetch('SELECT count(*), max("seq") FROM "_freehold_marks"', ()) == [
+                (1, 4)
+            ]
+            await line.close()
 
     asyncio.run(run())

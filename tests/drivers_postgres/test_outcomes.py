@@ -247,7 +247,7 @@ def test_an_aborted_transaction_is_never_answered_ok(url: str) -> None:
     def behind_our_back(db: Writer) -> str:
         """Past the handle, so that nothing of it is seen but at the end."""
         add(db, "spoiled")
-        wait(spoil(db._link._session.connection))  # type: ignore[attr-defined]
+        wait(spoil(db._link._line.connection))  # type: ignore[attr-defined]
         return "spoiled"
 
     async def run() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from freehold.db import Reader, Writer
 from freehold.drivers.postgres import PostgresDatabase, readers, writer
-from freehold.drivers.postgres.session import connect
+from freehold.drivers.postgres.line import connect
 from freehold.errors import Overloaded, Unavailable
 from freehold.testing.cluster import Cluster, cluster
 from freehold.wire.limits import Limits
@@ -201,12 +201,12 @@ def test_prepared_statements_are_prepared_and_bounded(url: str) -> None:
     """A statement is prepared once for each connection; a thousand texts are kept at most."""
 
     async def run() -> None:
-        session = await connect(url)
+        line = await connect(url)
         try:
             for number in range(1_100):
-                await session.fetch(f"SELECT {number}, $1::int", (number,))
-                await session.fetch("SELECT 'often', $1::int", (number,))
-            ((there, often),) = await session.fetch(
+                await line.fetch(f"SELECT {number}, $1::int", (number,))
+                await line.fetch("SELECT 'often', $1::int", (number,))
+            ((there, often),) = await line.fetch(
                 "SELECT count(*), count(*) FILTER (WHERE statement LIKE '%''often''%') "
                 "FROM pg_prepared_statements",
                 (),
@@ -214,7 +214,7 @@ def test_prepared_statements_are_prepared_and_bounded(url: str) -> None:
             assert 900 < there <= 1_001
             assert often <= 2
         finally:
-            await session.close()
+            await line.close()
 
     asyncio.run(run())
 

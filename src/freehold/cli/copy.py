@@ -44,8 +44,9 @@ def copy(
     """
     Copy all data to another engine, whole or not at all, and compare every table. FROM stays.
 
-    Keys, cursors, the commit sequence and the history of migrations go along; sealed columns
-    are copied sealed, so TO is served with the same secrets file.
+    Keys, cursors, the commit sequence and the history of migrations go along.
+
+    Sealed columns are copied sealed, so TO is served with the same secrets file.
 
     Example: [bold]freehold copy .freehold/main.db postgresql://notes@db.internal/notes[/]
     """

@@ -286,7 +286,7 @@ class _Module:
             calls += ["", *self._method(wire, method, table=table, in_transaction=False)]
             collected += ["", *self._method(wire, method, table=table, in_transaction=True)]
         doc = [f"The calls of `{name}` in one transaction; see `transaction` there."]
-        return [
+        blocks = [
             [f"const {table} = {{", *listed, "} as const satisfies Record<string, _Method>;"],
             [*comment(doc), f"export class {steps} extends _Steps {{", *collected[1:], "}"],
             [
@@ -297,6 +297,7 @@ class _Module:
                 "}",
             ],
         ]
+        return blocks if methods else blocks[1:]
 
     def _method_entry(self, full_name: str, wire: str, method: Method) -> list[str]:
         inner = INDENT * 2

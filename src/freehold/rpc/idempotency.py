@@ -120,12 +120,17 @@ class Replayed(Exception):
 class KeptRefusal(Refused):
     """A refusal that is to be kept, once what the mutation wrote is taken back."""
 
-    def __init__(self, error: CallError, kept: KeptAnswer) -> None:
+    def __init__(self, error: CallError, kept: KeptAnswer, *, over_expired: bool) -> None:
         super().__init__(error)
         self._kept = kept
+        self._over_expired = over_expired
 
     def keep(self, db: Writer) -> None:
         """Write it down, in the transaction that the refusal was told in."""
+        if self._over_expired:
+            # It was removed before the function ran, and is back with all that was taken back.
+            row = self._kept
+            db.delete(KeptAnswer, (row.principal, row.user, row.method, row.key))
         db.insert(self._kept)
 
 
@@ -153,12 +158,13 @@ def run_once(
     """
     place = (*_space(db.caller), method.full_name, key)
     digest = fingerprint(args, pepper)
+    over_expired = False
     if not db.is_tentative:
         known = db.find(KeptAnswer, place)
         if known is not None:
             if known.expires_at > db.now:
                 raise _replay(db, known, digest, method, codec)
-            db.delete(KeptAnswer, place)
+            over_expired = db.delete(KeptAnswer, place)
     kept = KeptAnswer(
         principal=place[0], user=place[1], method=place[2], key=key,
         arguments=digest, outcome="ok", codec=codec.name, expires_at=db.now + KEPT_S,
@@ -169,7 +175,9 @@ def run_once(
         told = failures.told(error, method.full_name)
         body = JSON.encode(problem(told))
         raise KeptRefusal(
-            error, msgspec.structs.replace(kept, outcome="failed", codec="json", answer=body)
+            error,
+            msgspec.structs.replace(kept, outcome="failed", codec="json", answer=body),
+            over_expired=over_expired,
         ) from None
     except Exception:
         if db.is_tentative:

@@ -4,9 +4,9 @@ The PostgreSQL driver: plain functions over a bridge, one writer over all proces
 
 from freehold.drivers.postgres.address import Address, is_address
 from freehold.drivers.postgres.database import PostgresDatabase
+from freehold.drivers.postgres.line import LOST
 from freehold.drivers.postgres.listener import who_serves
 from freehold.drivers.postgres.preparation import create_once, watch_keys
-from freehold.drivers.postgres.session import LOST
 from freehold.drivers.postgres.side import (
     BlockingConnection,
     ServerFacts,

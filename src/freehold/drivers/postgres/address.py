@@ -51,6 +51,13 @@ class Address:
                 f"{parts.scheme or said.split(':')[0]}:// is no engine of this build.",
                 hint="Give the path of a file, or postgresql://user@host/database.",
             )
+        try:
+            _ = parts.port
+        except ValueError:
+            raise StartError(
+                "the port of the address is no number from 0 to 65535.",
+                hint="postgresql://user@host:5432/database",
+            ) from None
         query = dict(parse_qsl(parts.query))
         chosen = schema or query.get("search_path", "public").split(",")[0].strip() or "public"
         if not _SCHEMA_NAME.fullmatch(chosen):

@@ -25,6 +25,7 @@ the server is asked later whether it is there (`InDoubt`).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -38,6 +39,7 @@ from freehold.db.violations import explain
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres.doubt import marking
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.links import WriteLink, shut
 from freehold.drivers.postgres.outbox import Outbox
 from freehold.drivers.postgres.refusals import (
@@ -52,10 +54,10 @@ from freehold.drivers.postgres.refusals import (
     refused,
     unknown,
 )
-from freehold.drivers.postgres.session import LOST, Session
-from freehold.errors import DeadlineExceeded, SeqNotReached
+from freehold.errors import DeadlineExceeded, SeqNotReached, Unavailable
 from freehold.wire.limits import Limits
 
+_LOG = logging.getLogger("freehold.postgres")
 #: Mutations of one transaction; all of them wait for the last, and so do other processes.
 BATCH_MAX: Final = 64
 #: Savepoints of one transaction (reliability 4.20); the mutation that passes it is its last.
@@ -113,7 +115,7 @@ class Known:
 
 class Batches:
     """
-    Runs batches of mutations on a session that it is given.
+    Runs batches of mutations on a line that it is given.
 
     Args:
         context: What handles share.
@@ -160,7 +162,7 @@ class Batches:
         #: How often a batch was run again.
         self.restarts = 0
 
-    def step(self, session: Session, batch: Sequence[Pending], wait: Wait) -> None:
+    def step(self, line: Line, batch: Sequence[Pending], wait: Wait) -> None:
         """
         Run a batch, or the first part of it; what was run is settled.
 
@@ -168,7 +170,7 @@ class Batches:
             Lost: The connection is gone and nothing was committed; nothing is settled.
             InDoubt: It was lost in COMMIT.
         """
-        attempt = _Attempt(self, session, wait)
+        attempt = _Attempt(self, line, wait)
         careful = {id(each) for each in batch if self._was_guilty(each.call.method)}
         spoiled = again = 0
         may_defer = True
@@ -193,7 +195,7 @@ class Batches:
             except Again as error:
                 again += 1
                 if isinstance(error.cause, asyncpg.exceptions.InvalidCachedStatementError):
-                    session.forget()
+                    line.forget()
                 if again > _AGAIN_MAX:
                     _settle_all(todo, refused(error.cause))
                     return
@@ -201,17 +203,22 @@ class Batches:
             except asyncpg.PostgresError as error:
                 _settle_all(todo, refused(error))
                 return
+            except Stopped as stop:
+                if isinstance(stop, Lost):
+                    raise
+                _settle_all(todo, refused(asyncpg.PostgresError(str(stop))))
+                return
             self.restarts += 1
 
     @contextmanager
-    def by_hand(self, session: Session, wait: Wait) -> Iterator[WriteLink]:
+    def by_hand(self, line: Line, wait: Wait) -> Iterator[WriteLink]:
         """
         The link of one mutation whose function is a `with` block; committed at its end.
 
         Raises:
             OutcomeUnknown: The connection was lost in COMMIT.
         """
-        attempt = _Attempt(self, session, wait)
+        attempt = _Attempt(self, line, wait)
         with attempt.block() as link:
             yield link
 
@@ -231,9 +238,9 @@ class Batches:
 class _Attempt:
     """One try at a batch: from BEGIN to COMMIT, or to ROLLBACK."""
 
-    def __init__(self, batches: Batches, session: Session, wait: Wait) -> None:
+    def __init__(self, batches: Batches, line: Line, wait: Wait) -> None:
         self._of = batches
-        self._session = session
+        self._line = line
         self._wait = wait
         self._seq = 0
         self._savepoints = 0
@@ -243,11 +250,11 @@ class _Attempt:
         self._has_kept = False
         #: Constraints that wait for the end are asked after each mutation.
         self._asks_late = False
-        self._outbox = Outbox(session, wait, is_open=False)
+        self._outbox = Outbox(line, wait, is_open=False)
 
     def run(self, todo: Sequence[Pending], careful: set[int], *, may_defer: bool) -> None:
         """Run them; settles those that were run. Whatever is raised, nothing was committed."""
-        self._outbox = Outbox(self._session, self._wait, is_open=may_defer)
+        self._outbox = Outbox(self._line, self._wait, is_open=may_defer)
         self._savepoints = 0
         self._is_tainted = self._has_kept = False
         try:
@@ -291,8 +298,8 @@ class _Attempt:
             raise alone.error
 
     def _open(self) -> None:
-        self._wait(self._session.run(self._of._begin))
-        rows = self._wait(self._session.fetch(_WHERE, ()))
+        self._wait(self._line.run(self._of._begin))
+        rows = self._wait(self._line.fetch(_WHERE, ()))
         self._seq = rows[0][0]
         # Whoever is answered by what is there already is told of a commit that has it.
         self._of._known.hear(self._seq)
@@ -321,7 +328,7 @@ class _Attempt:
             return
         if is_careful:
             self._outbox.flush()
-            self._wait(self._session.run("SAVEPOINT fh_mutation"))
+            self._wait(self._line.run("SAVEPOINT fh_mutation"))
             self._savepoints += 1
         link = self._link(is_careful=is_careful)
         failure: BaseException | None = None
@@ -345,7 +352,7 @@ class _Attempt:
     def _late_refusal(self, link: WriteLink) -> BaseException | None:
         """What a constraint that waits for the end has against the mutation that has just run."""
         try:
-            self._wait(self._session.run(_ASK_NOW))
+            self._wait(self._line.run(_ASK_NOW))
         except _LATE as error:
             found = violation(error, self._of._records)
             return explain(found, link, self._of.context) if found else refused(error)
@@ -353,7 +360,7 @@ class _Attempt:
 
     def _link(self, *, is_careful: bool) -> WriteLink:
         return WriteLink(
-            self._session,
+            self._line,
             self._wait,
             self._of._records,
             monotonic_ns=self._of._monotonic_ns,
@@ -375,7 +382,7 @@ class _Attempt:
 
     def _keep(self, pending: Pending, *, is_careful: bool) -> None:
         if is_careful:
-            self._wait(self._session.run("RELEASE SAVEPOINT fh_mutation"))
+            self._wait(self._line.run("RELEASE SAVEPOINT fh_mutation"))
         self._seq += 1
         pending.seq = self._seq
 
@@ -385,9 +392,7 @@ class _Attempt:
     ) -> None:  # fmt: skip
         if is_careful:
             self._wait(
-                self._session.run(
-                    "ROLLBACK TO SAVEPOINT fh_mutation; RELEASE SAVEPOINT fh_mutation"
-                )
+                self._line.run("ROLLBACK TO SAVEPOINT fh_mutation; RELEASE SAVEPOINT fh_mutation")
             )
         elif link.wrote and (not is_alone or isinstance(failure, Refused)):
             raise _Guilty(pending)
@@ -405,6 +410,16 @@ class _Attempt:
             refused.keep(
                 Writer(link, self._of.context, pending.call.caller, pending.now_ns, pending.seed)
             )
+        except BaseException as failure:
+            stop = link.stopped or failure
+            if isinstance(stop, (Lost, Again, Undeferred)):
+                raise stop from None
+            # It would be another one tomorrow, and nothing says today's: so it is not told.
+            _LOG.warning("a refusal of %s could not be kept: %s", pending.call.method, stop)
+            pending.settle(
+                Unavailable("the refusal could not be kept; nothing was done.", hint="Call again.")
+            )
+            raise _Guilty(pending) from None
         finally:
             shut(link)
         pending.error = refused.error
@@ -414,14 +429,14 @@ class _Attempt:
         if self._of._crash is not None:
             self._of._crash("before commit")
         sql = f'UPDATE "_freehold_meta" SET "seq" = {self._seq} WHERE "id" = 1; '  # noqa: S608
-        sql += marking(self._session.mark, self._seq) + "COMMIT"
+        sql += marking(self._line.mark, self._seq) + "COMMIT"
         try:
-            tag = self._wait(self._session.run(sql))
+            tag = self._wait(self._line.run(sql))
         except AGAIN as error:
             self._roll_back()
             raise Again(error) from None
         except LOST as error:
-            self._session.hang_up()
+            self._line.hang_up()
             raise InDoubt(ran, self._seq) from error
         except asyncpg.PostgresError as error:
             if isinstance(error, _LATE) and not self._asks_late:
@@ -456,11 +471,11 @@ class _Attempt:
 
     def _roll_back(self) -> None:
         try:
-            if not self._session.is_closed:
-                self._wait(self._session.run("ROLLBACK"))
+            if not self._line.is_closed:
+                self._wait(self._line.run("ROLLBACK"))
         except (asyncpg.PostgresError, *LOST):
             # The server rolls back what was open on a connection that is gone.
-            self._session.hang_up()
+            self._line.hang_up()
 
 
 #: Stands for the block in the bookkeeping of a commit.

@@ -15,10 +15,10 @@ import asyncpg
 from freehold.clock import Clock
 from freehold.db import Caller, Context, Reader, Writer
 from freehold.drivers.postgres.batch import Batches
+from freehold.drivers.postgres.line import Line
 from freehold.drivers.postgres.links import ReadLink, shut
 from freehold.drivers.postgres.readers import end
 from freehold.drivers.postgres.refusals import Again, Lost, TimeUp, Wait, refused
-from freehold.drivers.postgres.session import Session
 from freehold.errors import DeadlineExceeded
 
 _MS = 1_000_000
@@ -27,10 +27,10 @@ _MANY = 1 << 30
 
 @contextmanager
 def writing_block(
-    commits: Batches, session: Session, wait: Wait, *, caller: Caller, now_ns: int, seed: bytes
+    commits: Batches, line: Line, wait: Wait, *, caller: Caller, now_ns: int, seed: bytes
 ) -> Iterator[Writer]:
     """One mutation: durable at the end of the block, undone when it raises."""
-    with _told(), commits.by_hand(session, wait) as link:
+    with _told(), commits.by_hand(line, wait) as link:
         try:
             yield Writer(link, commits.context, caller, now_ns, seed)
             if link.stopped is not None:
@@ -41,13 +41,13 @@ def writing_block(
 
 @contextmanager
 def reading_block(
-    context: Context, session: Session, wait: Wait, *, caller: Caller, clock: Clock, time_ms: int
+    context: Context, line: Line, wait: Wait, *, caller: Caller, clock: Clock, time_ms: int
 ) -> Iterator[Reader]:
     """One query over one snapshot."""
     with _told():
-        wait(session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        wait(line.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         link = ReadLink(
-            session, wait, context.records,
+            line, wait, context.records,
             monotonic_ns=clock.monotonic_ns,
             stop_at_ns=clock.monotonic_ns() + time_ms * _MS,
             left=_MANY,
@@ -56,7 +56,7 @@ def reading_block(
             yield Reader(link, context, caller, clock.wall_ns())
         finally:
             shut(link)
-            end(session, wait)
+            end(line, wait)
 
 
 @contextmanager

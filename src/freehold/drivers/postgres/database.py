@@ -31,10 +31,10 @@ from freehold.drivers.postgres.blocks import reading_block, writing_block
 from freehold.drivers.postgres.bridge import is_bridged, wait
 from freehold.drivers.postgres.doubt import new_mark
 from freehold.drivers.postgres.inspect import inspect_sql
+from freehold.drivers.postgres.line import LOST, Line, connect
 from freehold.drivers.postgres.listener import Listener
 from freehold.drivers.postgres.readers import Queries, Readers
 from freehold.drivers.postgres.refusals import Lost, closed, gone, unknown
-from freehold.drivers.postgres.session import LOST, Session, connect
 from freehold.drivers.postgres.side import (
     BlockingConnection,
     Side,
@@ -134,11 +134,11 @@ class PostgresDatabase:
         try:
             with (
                 refusals_at_start(self.address),
-                side.session(silence_s=_MIGRATION_S) as session,
+                side.line(silence_s=_MIGRATION_S) as line,
             ):
-                self._prepare(BlockingConnection(session, side.wait), prepare)
+                self._prepare(BlockingConnection(line, side.wait), prepare)
                 # It has the patience of a migration, which nothing after it should have.
-                side.wait(session.close())
+                side.wait(line.close())
         except BaseException:
             self.close()
             raise
@@ -255,19 +255,19 @@ class PostgresDatabase:
             except Exception:
                 _LOG.exception("the change of a key could not be told")
 
-    async def _connect_writer(self) -> Session:
+    async def _connect_writer(self) -> Line:
         # The server's own bounds come first: they know that nothing was done.
         silence_s = 2 * self._limits.mutation_time_ms_max / 1000 + _LATER_S
-        session = await connect(self.address.url, silence_s=silence_s)
+        line = await connect(self.address.url, silence_s=silence_s)
         try:
-            self._mark = self._mark or await new_mark(session)
+            self._mark = self._mark or await new_mark(line)
         except BaseException:
-            session.hang_up()
+            line.hang_up()
             raise
-        session.mark = self._mark
-        return session
+        line.mark = self._mark
+        return line
 
-    async def _connect_reader(self) -> Session:
+    async def _connect_reader(self) -> Line:
         return await connect(
             self.address.url,
             settings={
@@ -311,8 +311,8 @@ class PostgresDatabase:
         pending = Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed())
         for _ in range(_TRIES):
             try:
-                with side.session() as session:
-                    self.commits.step(session, [pending], side.wait)
+                with side.line() as line:
+                    self.commits.step(line, [pending], side.wait)
                 break
             except (Lost, *LOST):
                 continue
@@ -336,11 +336,11 @@ class PostgresDatabase:
         call = InProcessCall(run, caller)
         for _ in range(_TRIES):
             # A function's own OSError is no lost connection.
-            with suppress(*LOST), side.session() as session:
+            with suppress(*LOST), side.line() as line:
                 try:
-                    call.done(*self._queries.run(session, call, side.wait))
+                    call.done(*self._queries.run(line, call, side.wait))
                 except Lost:
-                    session.hang_up()
+                    line.hang_up()
                     continue
                 except BaseException as error:
                     call.failed(self._known.seq, error)
@@ -353,8 +353,8 @@ class PostgresDatabase:
     def writing(self, *, caller: Caller = IN_PROCESS) -> Iterator[WriterHandle]:
         """A `with` block as one mutation: durable at its end, undone when it raises."""
         side = self._opened()
-        with side.session() as session, writing_block(
-            self.commits, session, side.wait, caller=caller,
+        with side.line() as line, writing_block(
+            self.commits, line, side.wait, caller=caller,
             now_ns=self._clock.wall_ns(), seed=self._ids.seed(),
         ) as db:  # fmt: skip
             yield db
@@ -363,8 +363,8 @@ class PostgresDatabase:
     def reading(self, *, caller: Caller = IN_PROCESS) -> Iterator[Reader]:
         """A `with` block as one query over one snapshot."""
         side = self._opened()
-        with side.session() as session, reading_block(
-            self.context, session, side.wait, caller=caller, clock=self._clock,
+        with side.line() as line, reading_block(
+            self.context, line, side.wait, caller=caller, clock=self._clock,
             time_ms=self._limits.statement_time_ms_max,
         ) as db:  # fmt: skip
             yield db
@@ -373,8 +373,8 @@ class PostgresDatabase:
     def blocking(self) -> Iterator[BlockingConnection]:
         """A connection for a caller who waits: the opener's own tables, a copy."""
         side = self._opened()
-        with side.session() as session:
-            yield BlockingConnection(session, side.wait)
+        with side.line() as line:
+            yield BlockingConnection(line, side.wait)
 
     def inspect(self, sql: str, rows_max: int) -> Rows:
         """
@@ -392,22 +392,22 @@ class PostgresDatabase:
         if is_bridged():
             return wait(self._inspect_on_loop(sql, rows_max))
         side = self._opened()
-        with side.session() as session:
-            return side.wait(self._inspect(session, sql, rows_max))
+        with side.line() as line:
+            return side.wait(self._inspect(line, sql, rows_max))
 
     async def _inspect_on_loop(self, sql: str, rows_max: int) -> Rows:
         try:
-            session = await self._connect_reader()
+            line = await self._connect_reader()
         except (*LOST, asyncpg.PostgresError):
             raise gone() from None
         try:
-            return await self._inspect(session, sql, rows_max)
+            return await self._inspect(line, sql, rows_max)
         finally:
-            await session.close()
+            await line.close()
 
-    async def _inspect(self, session: Session, sql: str, rows_max: int) -> Rows:
+    async def _inspect(self, line: Line, sql: str, rows_max: int) -> Rows:
         time_ms = self._limits.statement_time_ms_max
-        return await inspect_sql(session, sql, rows_max=rows_max, time_ms=time_ms)
+        return await inspect_sql(line, sql, rows_max=rows_max, time_ms=time_ms)
 
     @contextmanager
     def opened(self) -> Iterator[PostgresDatabase]:
@@ -433,7 +433,7 @@ class PostgresDatabase:
     @property
     def state(self) -> Literal["ok", "stopped"]:
         """Whether the server answered last time."""
-        return "ok" if self._writer is None or self._writer.is_connected else "stopped"
+        return "ok" if self._writer is None or self._writer.is_working else "stopped"
 
     @property
     def gauges(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from freehold.drivers.postgres.session import Session
+from freehold.drivers.postgres.line import Line
 
 #: One row for each start of a process that has written.
 MARKS: Final = """
@@ -38,10 +38,10 @@ _LOCK: Final = (
 _LAST: Final = 'SELECT "seq", 0 FROM "_freehold_marks" WHERE "id" = $1::bigint'
 
 
-async def new_mark(session: Session) -> int:
+async def new_mark(line: Line) -> int:
     """A mark that no other process has, of none of its commits yet."""
-    await session.run(_SWEEP)
-    ((mark, _),) = await session.fetch(_NEW, ())
+    await line.run(_SWEEP)
+    ((mark, _),) = await line.fetch(_NEW, ())
     return int(mark)
 
 
@@ -55,15 +55,15 @@ def marking(mark: int, seq: int) -> str:
     )
 
 
-async def was_committed(session: Session, seq: int) -> bool:
+async def was_committed(line: Line, seq: int) -> bool:
     """
     Whether the commit is there; waits until its transaction has ended, for 5 s at most.
 
     Raises:
-        asyncpg.PostgresError: Another one holds the lock; the session is not to be used again.
+        asyncpg.PostgresError: Another one holds the lock; the line is not to be used again.
         OSError, asyncpg.InterfaceError: The connection is gone.
     """
-    await session.run(_LOCK)
-    rows = await session.fetch(_LAST, (session.mark,))
-    await session.run("ROLLBACK")
+    await line.run(_LOCK)
+    rows = await line.fetch(_LAST, (line.mark,))
+    await line.run("ROLLBACK")
     return bool(rows) and rows[0][0] == seq

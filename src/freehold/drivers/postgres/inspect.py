@@ -13,8 +13,8 @@ from typing import Any, Final
 import asyncpg
 
 from freehold.drivers.looking import Rows
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.refusals import gone
-from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import DeadlineExceeded, InvalidArgument
 from freehold.scalars import INT_MAX
 
@@ -24,7 +24,7 @@ _READS: Final = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"cursor_key", re.IGNORECASE)
 
 
-async def inspect_sql(session: Session, sql: str, *, rows_max: int, time_ms: int) -> Rows:
+async def inspect_sql(line: Line, sql: str, *, rows_max: int, time_ms: int) -> Rows:
     """
     The rows of one SELECT.
 
@@ -39,7 +39,7 @@ async def inspect_sql(session: Session, sql: str, *, rows_max: int, time_ms: int
         )
     if _HIDDEN.search(sql):
         raise InvalidArgument("the key of page cursors is not shown.", path="text")
-    connection = session.connection
+    connection = line.connection
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await connection.execute(f"SET LOCAL statement_timeout = {time_ms}")

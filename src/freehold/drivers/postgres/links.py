@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.outbox import Outbox
 from freehold.drivers.postgres.refusals import (
     AGAIN,
@@ -29,7 +30,6 @@ from freehold.drivers.postgres.refusals import (
     translated,
     unbindable,
 )
-from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import StatementError
 
 _MARK: Final = "SAVEPOINT fh_statement"
@@ -49,7 +49,7 @@ class WriteLink:
     The link of one mutation.
 
     Args:
-        session: The transaction's.
+        line: The transaction's.
         wait: How its coroutines are waited for.
         records: The schema's, to say which constraint it was.
         monotonic_ns: The clock.
@@ -59,13 +59,23 @@ class WriteLink:
     """
 
     __slots__ = (
-        "_has_mark", "_is_careful", "_monotonic_ns", "_outbox", "_records", "_session",
-        "_stop_at_ns", "_wait", "is_tentative", "savepoints", "stopped", "wrote",
+        "_has_mark",
+        "_is_careful",
+        "_line",
+        "_monotonic_ns",
+        "_outbox",
+        "_records",
+        "_stop_at_ns",
+        "_wait",
+        "is_tentative",
+        "savepoints",
+        "stopped",
+        "wrote",
     )  # fmt: skip
 
     def __init__(
         self,
-        session: Session,
+        line: Line,
         wait: Wait,
         records: Mapping[str, Any],
         *,
@@ -74,7 +84,7 @@ class WriteLink:
         is_careful: bool,
         outbox: Outbox,
     ) -> None:
-        self._session = session
+        self._line = line
         self._outbox = outbox
         self._wait = wait
         self._records = records
@@ -93,11 +103,11 @@ class WriteLink:
 
     def rows(self, sql: str, values: Sequence[Any], /) -> list[Any]:
         """All rows of a statement."""
-        return self._do(self._session.fetch, sql, values)  # type: ignore[no-any-return]
+        return self._do(self._line.fetch, sql, values)  # type: ignore[no-any-return]
 
     def row(self, sql: str, values: Sequence[Any], /) -> Any:
         """The only row of a statement, or None."""
-        found = self._do(self._session.fetch, sql, values)
+        found = self._do(self._line.fetch, sql, values)
         return found[0] if found else None
 
     def change(self, sql: str, values: Sequence[Any], /) -> int:
@@ -110,7 +120,7 @@ class WriteLink:
             except Stopped as stopped:
                 raise self._stop(stopped) from None
             return 1
-        return self._do(self._session.change, sql, values)  # type: ignore[no-any-return]
+        return self._do(self._line.change, sql, values)  # type: ignore[no-any-return]
 
     def _look(self) -> None:
         """Whether the handle may still be used."""
@@ -136,7 +146,7 @@ class WriteLink:
             raise self._stop(Lost(error)) from None
 
     def _set_mark(self) -> None:
-        self._wait(self._session.run(_NEXT_MARK if self._has_mark else _MARK))
+        self._wait(self._line.run(_NEXT_MARK if self._has_mark else _MARK))
         self._has_mark = True
         self.savepoints += 1
 
@@ -153,7 +163,7 @@ class WriteLink:
         if not self._is_careful:
             return self._stop(Spoiled(str(error)))
         try:
-            self._wait(self._session.run(_TO_MARK))
+            self._wait(self._line.run(_TO_MARK))
         except (asyncpg.PostgresError, *LOST) as broken:
             return self._stop(Lost(broken))
         return translated(error, self._records)
@@ -168,7 +178,7 @@ class ReadLink:
     A query's link: one statement without a transaction, or many inside one.
 
     Args:
-        session: A connection that only reads.
+        line: A connection that only reads.
         wait: How its coroutines are waited for.
         records: The schema's.
         monotonic_ns: The clock.
@@ -177,12 +187,18 @@ class ReadLink:
     """
 
     __slots__ = (
-        "_left", "_monotonic_ns", "_records", "_session", "_stop_at_ns", "_wait", "stopped",
+        "_left",
+        "_line",
+        "_monotonic_ns",
+        "_records",
+        "_stop_at_ns",
+        "_wait",
+        "stopped",
     )  # fmt: skip
 
     def __init__(
         self,
-        session: Session,
+        line: Line,
         wait: Wait,
         records: Mapping[str, Any],
         *,
@@ -190,7 +206,7 @@ class ReadLink:
         stop_at_ns: int,
         left: int,
     ) -> None:
-        self._session = session
+        self._line = line
         self._wait = wait
         self._records = records
         self._monotonic_ns = monotonic_ns
@@ -207,7 +223,7 @@ class ReadLink:
         if self._monotonic_ns() >= self._stop_at_ns:
             raise self._stop(TimeUp())
         try:
-            return self._wait(self._session.fetch(sql, values))  # type: ignore[no-any-return]
+            return self._wait(self._line.fetch(sql, values))  # type: ignore[no-any-return]
         except asyncpg.PostgresError as error:
             raise self._refusal(error) from None
         except LOST as error:

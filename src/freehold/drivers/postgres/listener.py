@@ -14,7 +14,7 @@ from typing import Any, Final
 import asyncpg
 
 from freehold.drivers.postgres.address import Address
-from freehold.drivers.postgres.session import LOST, Session, connect
+from freehold.drivers.postgres.line import LOST, Line, connect
 from freehold.drivers.postgres.side import BlockingConnection
 
 _AGAIN_S: Final = 0.5
@@ -66,25 +66,25 @@ class Listener:
         while not self._is_closing:
             self._stirred.clear()
             try:
-                session = await connect(self._address.url)
+                line = await connect(self._address.url)
             except (*LOST, asyncpg.PostgresError):
                 await self._rest(_AGAIN_S)
                 continue
             try:
-                session.connection.add_termination_listener(lambda _: self._stirred.set())
-                await session.connection.add_listener(self._channel, self._heard)
-                await session.run(f"SELECT pg_advisory_lock_shared({_PRESENCE})")
+                line.connection.add_termination_listener(lambda _: self._stirred.set())
+                await line.connection.add_listener(self._channel, self._heard)
+                await line.run(f"SELECT pg_advisory_lock_shared({_PRESENCE})")
                 self._on_keys()
-                await self._stay(session)
+                await self._stay(line)
             except (*LOST, asyncpg.PostgresError):
-                session.hang_up()
+                line.hang_up()
             finally:
-                await session.close()
+                await line.close()
 
-    async def _stay(self, session: Session) -> None:
-        while not self._is_closing and not session.is_closed:
+    async def _stay(self, line: Line) -> None:
+        while not self._is_closing and not line.is_closed:
             await self._rest(_ALIVE_S)
-            await session.run("SELECT 1")
+            await line.run("SELECT 1")
 
     async def _rest(self, seconds: float) -> None:
         with suppress(asyncio.TimeoutError):

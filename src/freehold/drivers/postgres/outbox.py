@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.refusals import AGAIN, Again, Lost, Undeferred, Wait
-from freehold.drivers.postgres.session import LOST, Session
 
 #: One row of parameters and nothing after it: no ON CONFLICT, no RETURNING, no SELECT.
 _ONE_ROW: Final = re.compile(r"INSERT INTO \S+ \([^()]*\) VALUES \((?:\$\d+(?:, )?)+\)")
@@ -31,15 +31,15 @@ class Outbox:
     What is yet to be sent, in order.
 
     Args:
-        session: The transaction's.
+        line: The transaction's.
         wait: How its coroutines are waited for.
         is_open: Keep rows back; else every statement is waited for.
     """
 
-    __slots__ = ("_rows", "_session", "_wait", "is_open")
+    __slots__ = ("_line", "_rows", "_wait", "is_open")
 
-    def __init__(self, session: Session, wait: Wait, *, is_open: bool) -> None:
-        self._session = session
+    def __init__(self, line: Line, wait: Wait, *, is_open: bool) -> None:
+        self._line = line
         self._wait = wait
         self.is_open = is_open
         self._rows: list[tuple[str, Sequence[Any]]] = []
@@ -81,7 +81,7 @@ class Outbox:
 
     def _send(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
-            self._wait(self._session.many(sql, rows))
+            self._wait(self._line.many(sql, rows))
         except AGAIN as error:
             raise Again(error) from None
         except LOST as error:

@@ -10,6 +10,7 @@ statement is the last commit known when it was sent: it has seen that one, and m
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from freehold.db import Context, Reader
 from freehold.db.ports import Call
 from freehold.drivers.postgres.batch import Known, not_reached
 from freehold.drivers.postgres.bridge import Bridge, wait
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.links import ReadLink, shut
 from freehold.drivers.postgres.refusals import (
     Again,
@@ -34,10 +36,10 @@ from freehold.drivers.postgres.refusals import (
     refused,
     too_late,
 )
-from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import CallError, DeadlineExceeded, Overloaded
 from freehold.wire.limits import Limits
 
+_LOG = logging.getLogger("freehold.postgres")
 _MS: Final = 1_000_000
 _MANY: Final = 1 << 30
 SEQ_SQL: Final = 'SELECT "seq", 0 FROM "_freehold_meta" WHERE "id" = 1'
@@ -52,7 +54,7 @@ _LONGEST_WAIT_S: Final = 0.5
 
 class Queries:
     """
-    Runs a query on a session that it is given.
+    Runs a query on a line that it is given.
 
     Args:
         context: What handles share.
@@ -69,7 +71,7 @@ class Queries:
         #: Methods that ask more than once.
         self._long: set[str] = set()
 
-    def run(self, session: Session, call: Call, wait: Wait) -> tuple[int, Any]:
+    def run(self, line: Line, call: Call, wait: Wait) -> tuple[int, Any]:
         """
         The commit that it saw, and what the function returned.
 
@@ -78,17 +80,17 @@ class Queries:
             Exception: What the function raised, or the database's own CallError.
         """
         if call.min_seq > self._known.seq:
-            self._refresh(session, wait)
+            self._refresh(line, wait)
             if call.min_seq > self._known.seq:
                 raise not_reached(call.min_seq, self._known.seq)
         try:
             if call.method not in self._long:
                 seq = self._known.seq
                 try:
-                    return seq, self._invoke(session, call, wait, left=1)
+                    return seq, self._invoke(line, call, wait, left=1)
                 except NeedsSnapshot:
                     self._long.add(call.method)
-            return self._in_snapshot(session, call, wait)
+            return self._in_snapshot(line, call, wait)
         except TimeUp:
             raise DeadlineExceeded(
                 f"the query ran longer than {self._time_ms} ms.",
@@ -97,29 +99,29 @@ class Queries:
         except Again as error:
             if isinstance(error.cause, asyncpg.exceptions.InvalidCachedStatementError):
                 # The tables were changed under its statements; again, with new ones.
-                session.forget()
+                line.forget()
                 raise Lost(error.cause) from None
             raise refused(error.cause) from None
 
-    def _in_snapshot(self, session: Session, call: Call, wait: Wait) -> tuple[int, Any]:
+    def _in_snapshot(self, line: Line, call: Call, wait: Wait) -> tuple[int, Any]:
         try:
-            self._run(session, _SNAPSHOT, wait)
-            seq = self._refresh(session, wait)
-            return seq, self._invoke(session, call, wait, left=_MANY)
+            self._run(line, _SNAPSHOT, wait)
+            seq = self._refresh(line, wait)
+            return seq, self._invoke(line, call, wait, left=_MANY)
         finally:
-            end(session, wait)
+            end(line, wait)
 
-    def _run(self, session: Session, sql: str, wait: Wait) -> None:
+    def _run(self, line: Line, sql: str, wait: Wait) -> None:
         try:
-            wait(session.run(sql))
+            wait(line.run(sql))
         except LOST as error:
             raise Lost(error) from None
         except asyncpg.PostgresError as error:
             raise refused(error) from None
 
-    def _invoke(self, session: Session, call: Call, wait: Wait, *, left: int) -> Any:
+    def _invoke(self, line: Line, call: Call, wait: Wait, *, left: int) -> Any:
         link = ReadLink(
-            session, wait, self._context.records,
+            line, wait, self._context.records,
             monotonic_ns=self._clock.monotonic_ns,
             stop_at_ns=self._clock.monotonic_ns() + self._time_ms * _MS,
             left=left,
@@ -140,9 +142,9 @@ class Queries:
             raise stopped
         return value
 
-    def _refresh(self, session: Session, wait: Wait) -> int:
+    def _refresh(self, line: Line, wait: Wait) -> int:
         try:
-            ((seq, _),) = wait(session.fetch(SEQ_SQL, ()))
+            ((seq, _),) = wait(line.fetch(SEQ_SQL, ()))
         except LOST as error:
             raise Lost(error) from None
         except asyncpg.PostgresError as error:
@@ -151,14 +153,14 @@ class Queries:
         return int(seq)
 
 
-def end(session: Session, wait: Wait) -> None:
+def end(line: Line, wait: Wait) -> None:
     """End a transaction that only read; a connection that cannot do that is cut."""
-    if session.is_closed:
+    if line.is_closed:
         return
     try:
-        wait(session.run("ROLLBACK"))
+        wait(line.run("ROLLBACK"))
     except (asyncpg.PostgresError, *LOST):
-        session.hang_up()
+        line.hang_up()
 
 
 class Readers:
@@ -167,7 +169,7 @@ class Readers:
 
     Args:
         queries: Runs one.
-        connect: Opens a session.
+        connect: Opens a line.
         clock: For deadlines.
         count: Connections.
         waiting_max: Queries that may wait; beyond it `overloaded`.
@@ -176,7 +178,7 @@ class Readers:
     def __init__(
         self,
         queries: Queries,
-        connect: Callable[[], Awaitable[Session]],
+        connect: Callable[[], Awaitable[Line]],
         *,
         clock: Clock,
         count: int,
@@ -231,16 +233,22 @@ class Readers:
             self._calls.popleft().failed(self._known.seq, gone())
 
     async def _work(self) -> None:
-        session: Session | None = None
+        line: Line | None = None
         bridge = Bridge()
         try:
             with suppress(*LOST, asyncpg.PostgresError):
-                session = await self._connect()
+                line = await self._connect()
             while (call := await self._next()) is not None:
-                session = await self._run(session, call, bridge)
+                try:
+                    line = await self._run(line, call, bridge)
+                except Exception as error:
+                    _LOG.exception("a query ended by a defect")
+                    call.failed(self._known.seq, error)
+                    if line is not None:
+                        line.hang_up()
         finally:
-            if session is not None:
-                await session.close()
+            if line is not None:
+                await line.close()
 
     async def _next(self) -> Call | None:
         if self._calls:
@@ -251,29 +259,29 @@ class Readers:
         self._idle.append(resting)
         return await resting
 
-    async def _run(self, session: Session | None, call: Call, bridge: Bridge) -> Session | None:
+    async def _run(self, line: Line | None, call: Call, bridge: Bridge) -> Line | None:
         for _ in range(_TRIES):
             if self._clock.monotonic_ns() >= call.deadline_ns:
                 call.failed(self._known.seq, too_late())
-                return session
-            if session is None or session.is_closed:
+                return line
+            if line is None or line.is_closed:
                 try:
-                    session = await self._patiently(call.deadline_ns)
+                    line = await self._patiently(call.deadline_ns)
                 except CallError as error:
                     call.failed(self._known.seq, error)
                     return None
             try:
-                await bridge.run(self._ask, session, call)
+                await bridge.run(self._ask, line, call)
             except Lost:
-                session.hang_up()
+                line.hang_up()
             else:
-                return session
+                return line
         call.failed(self._known.seq, gone())
-        return session
+        return line
 
-    def _ask(self, session: Session, call: Call) -> None:
+    def _ask(self, line: Line, call: Call) -> None:
         try:
-            seq, value = self._queries.run(session, call, wait)
+            seq, value = self._queries.run(line, call, wait)
         except Lost:
             raise
         except BaseException as error:
@@ -281,9 +289,9 @@ class Readers:
         else:
             call.done(seq, value)
 
-    async def _patiently(self, deadline_ns: int) -> Session:
+    async def _patiently(self, deadline_ns: int) -> Line:
         """
-        A session; tried for again while the server is away, for a while.
+        A line; tried for again while the server is away, for a while.
 
         Raises:
             Overloaded: The server takes no more connections.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from freehold.db.sqlstates import refusal, violation
-from freehold.drivers.postgres.session import LOST
+from freehold.drivers.postgres.line import LOST
 from freehold.errors import (
     CallError,
     DeadlineExceeded,

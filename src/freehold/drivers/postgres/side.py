@@ -16,11 +16,11 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from freehold.drivers.postgres.address import Address
-from freehold.drivers.postgres.session import LOST, SILENCE_S, Session, connect
+from freehold.drivers.postgres.line import LOST, SILENCE_S, Line, connect
 from freehold.errors import EngineTooOld, StartError, invariant
 
 T = TypeVar("T")
-#: The first version whose transactions can be asked for by number (`pg_xact_status(xid8)`).
+#: The oldest that its makers still mended when this was written.
 OLDEST_POSTGRES = 130_000
 
 
@@ -38,7 +38,7 @@ class Side:
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="freehold-postgres", daemon=True
         )
-        self._idle: list[Session] = []
+        self._idle: list[Line] = []
         self._guard = threading.Lock()
         self._thread.start()
 
@@ -48,37 +48,37 @@ class Side:
         return asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), self._loop).result()
 
     @contextmanager
-    def session(self, *, silence_s: float = SILENCE_S) -> Iterator[Session]:
+    def line(self, *, silence_s: float = SILENCE_S) -> Iterator[Line]:
         """
-        A session for a block; kept for the next one when it is still whole.
+        A line for a block; kept for the next one when it is still whole.
 
         Args:
-            silence_s: How long one statement of a new session may take.
+            silence_s: How long one statement of a new line may take.
         """
         with self._guard:
             found = self._idle.pop() if self._idle else None
-        session = found or self.wait(connect(self._url, silence_s=silence_s))
+        line = found or self.wait(connect(self._url, silence_s=silence_s))
         try:
-            yield session
+            yield line
         except BaseException:
             # A migration may have changed what its statements stand on.
-            session.forget()
-            if session.connection.is_in_transaction():
-                session.hang_up()
+            line.forget()
+            if line.connection.is_in_transaction():
+                line.hang_up()
             raise
         finally:
-            if session.is_closed:
-                self.wait(session.close())
+            if line.is_closed:
+                self.wait(line.close())
             else:
                 with self._guard:
-                    self._idle.append(session)
+                    self._idle.append(line)
 
     def close(self) -> None:
         """Hang up and end the thread."""
         with self._guard:
             idle, self._idle = self._idle, []
-        for session in idle:
-            self.wait(session.close())
+        for line in idle:
+            self.wait(line.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -93,12 +93,12 @@ class BlockingConnection:
     One connection for a caller who waits: migrations, copies, the opening of a database.
 
     Args:
-        session: Its session.
+        line: Its line.
         wait: How its coroutines are waited for.
     """
 
-    def __init__(self, session: Session, wait: Callable[[Awaitable[Any]], Any]) -> None:
-        self._session = session
+    def __init__(self, line: Line, wait: Callable[[Awaitable[Any]], Any]) -> None:
+        self._line = line
         self._wait = wait
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -108,16 +108,16 @@ class BlockingConnection:
         Raises:
             asyncpg.PostgresError: The server refused it.
         """
-        connection = self._session.connection
+        connection = self._line.connection
         return [tuple(row) for row in self._wait(connection.fetch(sql, *values))]
 
     def run(self, sql: str) -> None:
         """Statements without parameters, sent together."""
-        self._wait(self._session.run(sql))
+        self._wait(self._line.run(sql))
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows."""
-        self._wait(self._session.connection.executemany(sql, rows))
+        self._wait(self._line.connection.executemany(sql, rows))
 
 
 @contextmanager
@@ -136,11 +136,11 @@ def blocking_connection(url: str, *, silence_s: float = SILENCE_S) -> Iterator[B
     side = Side(address.url)
     try:
         with refusals_at_start(address):
-            session = side.wait(connect(address.url, silence_s=silence_s))
+            line = side.wait(connect(address.url, silence_s=silence_s))
         try:
-            yield BlockingConnection(session, side.wait)
+            yield BlockingConnection(line, side.wait)
         finally:
-            side.wait(session.close())
+            side.wait(line.close())
     finally:
         side.close()
 
@@ -171,10 +171,18 @@ def refusals_at_start(address: Address) -> Iterator[None]:
             f"{where}: {error}.",
             hint="Give the user CREATE and USAGE on its schema; it owns the tables.",
         ) from None
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise StartError(
+            f"{where} is no address that can be used: {error}.", hint="Look at what follows the ?."
+        ) from None
     except LOST as error:
         raise StartError(
             f"{where} does not answer: {type(error).__name__}: {error}.",
             hint="Is the server up, and the address right?",
+        ) from None
+    except asyncpg.PostgresError as error:
+        raise StartError(
+            f"{where} says: {error}.", hint="Look at the address, and into the server's log."
         ) from None
 
 
@@ -229,7 +237,10 @@ _FACTS: Final = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int,
     current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery(),
     current_setting('max_connections')::int - (SELECT count(*)::int FROM pg_stat_activity),
-    has_schema_privilege(current_schema(), 'CREATE')
+    coalesce(
+        has_schema_privilege(current_schema(), 'CREATE'),
+        has_database_privilege(current_database(), 'CREATE')
+    )
 """
 
 

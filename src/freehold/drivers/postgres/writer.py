@@ -21,9 +21,9 @@ from freehold.drivers.pending import Pending
 from freehold.drivers.postgres.batch import Batches, InDoubt, Known
 from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.doubt import was_committed
+from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.readers import PATIENCE_NS
 from freehold.drivers.postgres.refusals import Lost, closed, gone, refused, too_late, unknown
-from freehold.drivers.postgres.session import LOST, Session
 from freehold.errors import OutcomeUnknown, Overloaded
 
 _LOG = logging.getLogger("freehold.postgres")
@@ -42,7 +42,7 @@ class Writer:
 
     Args:
         batches: Runs a batch.
-        connect: Opens a session that writes.
+        connect: Opens a line that writes.
         clock: For deadlines.
         batch_max: Mutations of one transaction.
         waiting_max: Mutations that may wait; beyond it `overloaded`.
@@ -52,7 +52,7 @@ class Writer:
     def __init__(
         self,
         batches: Batches,
-        connect: Callable[[], Awaitable[Session]],
+        connect: Callable[[], Awaitable[Line]],
         *,
         clock: Clock,
         batch_max: int,
@@ -68,7 +68,7 @@ class Writer:
         self._queue: deque[Pending] = deque()
         self._resting: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._session: Session | None = None
+        self._line: Line | None = None
         self._is_closing = False
         #: The server is there and took no more connections last time.
         self._is_full = False
@@ -82,6 +82,12 @@ class Writer:
     def waiting(self) -> int:
         """Mutations that no batch has taken yet."""
         return len(self._queue)
+
+    @property
+    def is_working(self) -> bool:
+        """Mutations are taken, and the server answered last time."""
+        is_alive = self._task is not None and not self._task.done()
+        return is_alive and self.is_connected
 
     def start(self) -> None:
         """Begin to take mutations; on the event loop."""
@@ -109,8 +115,8 @@ class Writer:
         self._wake()
         if self._task is not None:
             await self._task
-        if self._session is not None:
-            await self._session.close()
+        if self._line is not None:
+            await self._line.close()
 
     def _wake(self) -> None:
         if self._resting is not None and not self._resting.done():
@@ -128,7 +134,11 @@ class Writer:
             self.busy_since_ns = self._clock.monotonic_ns()
             try:
                 await self._finish(batch)
-            except Exception:
+            except asyncio.CancelledError:
+                self._abandon(batch)
+                raise
+            except BaseException:
+                # Whatever it is, the next batch is another one's.
                 _LOG.exception("a batch ended by a defect")
                 self._abandon(batch)
             finally:
@@ -139,11 +149,11 @@ class Writer:
         waiting = list(batch)
         losses = 0
         while waiting:
-            session = await self._ready(waiting)
-            if session is not None:
+            line = await self._ready(waiting)
+            if line is not None:
                 # Who loses the connection may be among them; alone, the others get through.
                 some = waiting if losses < _LOSSES_MAX else waiting[:1]
-                await self._step(session, some)
+                await self._step(line, some)
                 losses = 0 if any(pending.is_settled for pending in some) else losses + 1
                 if losses >= 2 * _LOSSES_MAX:
                     some[0].settle(gone())
@@ -153,11 +163,11 @@ class Writer:
             for pending in told:
                 _tell(pending)
 
-    async def _step(self, session: Session, waiting: Sequence[Pending]) -> None:
+    async def _step(self, line: Line, waiting: Sequence[Pending]) -> None:
         try:
-            await self._bridge.run(self._batches.step, session, waiting, wait)
+            await self._bridge.run(self._batches.step, line, waiting, wait)
         except Lost:
-            session.hang_up()
+            line.hang_up()
         except InDoubt as doubt:
             await self._resolve(doubt)
 
@@ -167,13 +177,13 @@ class Writer:
         is_there: bool | None = None
         wait_s = _FIRST_WAIT_S
         while is_there is None and self._clock.monotonic_ns() < until_ns:
-            session = await self._connected()
-            if session is not None:
+            line = await self._connected()
+            if line is not None:
                 try:
-                    is_there = await was_committed(session, doubt.seq)
+                    is_there = await was_committed(line, doubt.seq)
                 except (*LOST, asyncpg.PostgresError) as error:
                     _LOG.warning("commit %s is still in doubt: %s", doubt.seq, error)
-                    session.hang_up()
+                    line.hang_up()
             if is_there is None:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
@@ -196,18 +206,18 @@ class Writer:
                 pending.settle(unknown() if pending.error is None else gone())
                 pending.value = None
 
-    async def _ready(self, waiting: Sequence[Pending]) -> Session | None:
+    async def _ready(self, waiting: Sequence[Pending]) -> Line | None:
         """
-        A session; while the server is away, those whose time is up are settled.
+        A line; while the server is away, those whose time is up are settled.
 
         None when nobody is left to run.
         """
         until_ns = self._clock.monotonic_ns() + PATIENCE_NS
         wait_s = _FIRST_WAIT_S
         while True:
-            session = await self._connected()
-            if session is not None:
-                return session
+            line = await self._connected()
+            if line is not None:
+                return line
             now_ns = self._clock.monotonic_ns()
             for pending in waiting:
                 if self._is_full:
@@ -221,11 +231,11 @@ class Writer:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
-    async def _connected(self) -> Session | None:
-        if self._session is None or self._session.is_closed:
-            self._session = None
+    async def _connected(self) -> Line | None:
+        if self._line is None or self._line.is_closed:
+            self._line = None
             try:
-                self._session = await self._connect()
+                self._line = await self._connect()
             except (*LOST, asyncpg.PostgresError) as error:
                 if self.is_connected:
                     _LOG.warning("PostgreSQL does not answer: %s", type(error).__name__)
@@ -233,12 +243,12 @@ class Writer:
                 self._is_full = isinstance(error, asyncpg.exceptions.TooManyConnectionsError)
                 return None
             self.is_connected = True
-        return self._session
+        return self._line
 
     def _abandon(self, batch: Sequence[Pending]) -> None:
         """After a defect: nobody waits for ever, and nobody hears what may not be so."""
-        if self._session is not None:
-            self._session.hang_up()
+        if self._line is not None:
+            self._line.hang_up()
         for pending in batch:
             if not pending.is_settled:
                 pending.settle(OutcomeUnknown("a defect ended the batch; look before you repeat."))

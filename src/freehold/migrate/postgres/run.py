@@ -26,11 +26,11 @@ from freehold.schema import SYSTEM_PREFIX
 from freehold.schema.sqltext import quoted
 
 _ENDS: Final = "a transaction statement"
-_SESSION: Final = "a setting that stays"
+_STAYS: Final = "a setting that stays"
 _REFUSED: Final = {
     **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort", "prepare"), _ENDS),
     **dict.fromkeys(("savepoint", "release"), "a savepoint"),
-    **dict.fromkeys(("set", "reset", "discard"), _SESSION),
+    **dict.fromkeys(("set", "reset", "discard"), _STAYS),
 }
 _CHILDREN: Final = """
 SELECT DISTINCT c.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid

@@ -1,5 +1,5 @@
 """
-One connection to the server, held for long, with the statements that were prepared on it.
+A line: one connection to the server, held for long, with the statements prepared on it.
 
 Also how a connection is opened, and which errors mean that it is gone.
 """
@@ -33,7 +33,7 @@ _CONNECT_S: Final = 5.0
 _PREPARED_MAX: Final = 1_000
 
 
-class Session:
+class Line:
     """
     A held connection.
 
@@ -125,9 +125,9 @@ class Session:
 
 async def connect(
     url: str, *, settings: dict[str, str] | None = None, silence_s: float = SILENCE_S
-) -> Session:
+) -> Line:
     """
-    A new session.
+    A new line.
 
     Args:
         url: The server's address.
@@ -141,7 +141,7 @@ async def connect(
         url,
         timeout=_CONNECT_S,
         command_timeout=silence_s,
-        # Sessions keep their own, which live as long as the connection.
+        # Lines keep their own, which live as long as the connection.
         statement_cache_size=0,
         server_settings={"application_name": "freehold", "jit": "off", **(settings or {})},
     )
@@ -149,7 +149,7 @@ async def connect(
     await connection.set_type_codec(
         "numeric", encoder=str, decoder=_number, schema="pg_catalog", format="text"
     )
-    return Session(connection)
+    return Line(connection)
 
 
 def _number(text: str) -> int | float:
