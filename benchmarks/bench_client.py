@@ -80,7 +80,7 @@ def run(quick: bool) -> Report:
     samples: dict[Case, list[Sample]] = {}
     progress("starting Freehold, generating its client")
     with servers.start(servers.FREEHOLD) as server:
-        binding = servers.generated_client(server.database.parent / "clients")
+        binding = servers.generated_client(server.folder / "clients")
         cases = [(loop, flight, name) for loop in LOOPS for flight in IN_FLIGHT for name in CLIENTS]
         for number in range(rounds):
             progress(f"round {number + 1} of {rounds}")

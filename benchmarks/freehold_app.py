@@ -1,9 +1,11 @@
 """
-The application that the benchmarks serve: one table, a point read and an insert.
+The application that the benchmarks serve: one table, a point read and an insert,
+and a read whose function has something to do.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated
 
 from freehold import (
@@ -21,6 +23,8 @@ from freehold import (
     UpdatedAt,
     Writer,
 )
+
+_STAMP_ROUNDS = 1_500
 
 
 class User(Record, table="users"):
@@ -50,11 +54,21 @@ def create_user(db: Writer, data: NewUser) -> User:
     return db.insert(User(id=db.new_id(), email=data.email, name=data.name))
 
 
+def stamp_of_user(db: Reader, id: str) -> str:
+    """A point read, and a third of a millisecond of work with it."""
+    user = db.get(User, id)
+    digest = user.email.encode()
+    for _ in range(_STAMP_ROUNDS):
+        digest = sha256(digest).digest()
+    return f"{user.id} {digest.hex()}"
+
+
 class Users(Entrypoint):
-    """The two calls."""
+    """The calls."""
 
     get_user = get_user
     create_user = create_user
+    stamp_of_user = stamp_of_user
 
 
 schema = Schema([User])

@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING
 from benchmarks.machine import busy_s, cpu_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
+#: (host, port), or the path of a Unix socket.
+Address = tuple[str, int] | str
 #: One call: the bytes to send, and what its answer must contain.
 Call = tuple[bytes, bytes]
 
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: *(\d+)\r\n")
+_CHUNKED = re.compile(rb"\r\n[Tt]ransfer-[Ee]ncoding: *chunked\r\n")
 _STATUS_OK = (b"HTTP/1.1 200 ", b"HTTP/1.1 201 ")
 #: No answer for this long is a failure of the run, not a slow answer.
 _SILENCE_S = 60.0
@@ -40,12 +43,13 @@ class LoadError(Exception):
 class LoadResult:
     """What one run measured."""
 
-    calls: int
+    calls: float
     seconds: float
     calls_per_s: float
     p50_us: float
     p99_us: float
     server_cpu_us: float
+    database_cpu_us: float
     generator_busy: float
     foreign_cores: float
 
@@ -65,39 +69,38 @@ class _Link:
 
 
 def run_load(
-    address: tuple[str, int] | str,
+    addresses: Sequence[Address],
     calls: Iterator[Call],
     *,
     connections: int,
     seconds: float,
-    server_pid: int,
-    check: Callable[[bytes, bytes], None] | None = None,
+    server_pids: Sequence[int],
+    database_pid: int | None = None,
 ) -> LoadResult:
     """
     Keep one call in flight on each connection for so many seconds.
 
     Args:
-        address: (host, port), or the path of a Unix socket.
+        addresses: Each (host, port), or the path of a Unix socket; connections take turns.
         calls: Where the calls come from; must not run dry.
         connections: How many.
         seconds: How long new calls are sent; the ones in flight are waited for.
-        server_pid: Whose CPU time is counted.
-        check: Looks at a whole answer and its marker; raises LoadError.
+        server_pids: Whose CPU time is the servers'.
+        database_pid: Whose CPU time is told apart as the database's.
 
     Raises:
         LoadError: An answer had another status or did not contain its marker.
     """
-    check = check or check_answer
     links: dict[int, _Link] = {}
     poll = select.epoll()
     try:
-        for _ in range(connections):
-            link = _Link(_connect(address))
+        for number in range(connections):
+            link = _Link(_connect(addresses[number % len(addresses)]))
             links[link.socket.fileno()] = link
             poll.register(link.socket.fileno(), select.EPOLLIN)
         gc.collect()
         gc.disable()
-        return _drive(poll, links, calls, seconds, server_pid, check)
+        return _drive(poll, links, calls, seconds, Meter(server_pids, database_pid))
     finally:
         gc.enable()
         poll.close()
@@ -105,17 +108,50 @@ def run_load(
             link.socket.close()
 
 
+class Meter:
+    """The CPU time of everybody who takes part, from now on."""
+
+    def __init__(self, server_pids: Sequence[int], database_pid: int | None) -> None:
+        self._servers = server_pids
+        self._database = [] if database_pid is None else [database_pid]
+        self._before = self._read()
+
+    def _read(self) -> tuple[float, float, float, float]:
+        servers_s = sum(cpu_s(pid) for pid in self._servers)
+        database_s = sum(cpu_s(pid) for pid in self._database)
+        return servers_s, database_s, time.process_time(), busy_s()
+
+    def result(self, latencies: list[int], seconds: float) -> LoadResult:
+        """What was measured, once the last answer is here."""
+        now = self._read()
+        servers_s, database_s, own_s, all_s = (
+            after - before for after, before in zip(now, self._before, strict=True)
+        )
+        latencies.sort()
+        count = len(latencies)
+        return LoadResult(
+            calls=count,
+            seconds=seconds,
+            calls_per_s=count / seconds,
+            p50_us=latencies[count // 2] / 1e3,
+            p99_us=latencies[min(count - 1, count * 99 // 100)] / 1e3,
+            server_cpu_us=servers_s / count * 1e6,
+            database_cpu_us=database_s / count * 1e6,
+            generator_busy=own_s / seconds,
+            foreign_cores=max(0.0, (all_s - servers_s - database_s - own_s) / seconds),
+        )
+
+
 def _drive(
     poll: select.epoll,
     links: dict[int, _Link],
     calls: Iterator[Call],
     seconds: float,
-    server_pid: int,
-    check: Callable[[bytes, bytes], None],
+    meter: Meter,
 ) -> LoadResult:
-    now_ns, latencies = time.perf_counter_ns, []
+    now_ns = time.perf_counter_ns
+    latencies: list[int] = []
     note = latencies.append
-    server_before, all_before, own_before = cpu_s(server_pid), busy_s(), time.process_time()
     start_ns = now_ns()
     deadline_ns = start_ns + int(seconds * 1e9)
     for link in links.values():
@@ -136,35 +172,14 @@ def _drive(
                 link.part = data
                 continue
             link.part = b""
-            check(data, link.marker)
+            check_answer(data, link.marker)
             now = now_ns()
             note(now - link.sent_ns)
             if now < deadline_ns:
                 _send(link, next(calls), now)
             else:
                 in_flight -= 1
-    elapsed_s = (now_ns() - start_ns) / 1e9
-    own_s = time.process_time() - own_before
-    server_s = cpu_s(server_pid) - server_before
-    foreign_s = busy_s() - all_before - server_s - own_s
-    return _result(latencies, elapsed_s, server_s, own_s, foreign_s)
-
-
-def _result(
-    latencies: list[int], elapsed_s: float, server_s: float, own_s: float, foreign_s: float
-) -> LoadResult:
-    latencies.sort()
-    count = len(latencies)
-    return LoadResult(
-        calls=count,
-        seconds=elapsed_s,
-        calls_per_s=count / elapsed_s,
-        p50_us=latencies[count // 2] / 1e3,
-        p99_us=latencies[min(count - 1, count * 99 // 100)] / 1e3,
-        server_cpu_us=server_s / count * 1e6,
-        generator_busy=own_s / elapsed_s,
-        foreign_cores=max(0.0, foreign_s / elapsed_s),
-    )
+    return meter.result(latencies, (now_ns() - start_ns) / 1e9)
 
 
 def is_whole(data: bytes) -> bool:
@@ -174,7 +189,9 @@ def is_whole(data: bytes) -> bool:
         return False
     length = _LENGTH.search(data, 0, end + 2)
     if length is None:
-        raise LoadError(f"An answer without Content-Length: {data[:300]!r}")
+        if _CHUNKED.search(data, 0, end + 2):
+            return data.endswith(b"\r\n0\r\n\r\n")
+        raise LoadError(f"An answer of unknown length: {data[:300]!r}")
     missing = end + 4 + int(length[1]) - len(data)
     if missing < 0:
         raise LoadError(f"More than one answer to one call: {data[:600]!r}")
@@ -195,7 +212,7 @@ def _send(link: _Link, call: Call, now_ns: int) -> None:
         raise LoadError("A request did not fit the socket's buffer.")
 
 
-def _connect(address: tuple[str, int] | str) -> socket.socket:
+def _connect(address: Address) -> socket.socket:
     if isinstance(address, str):
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     else:

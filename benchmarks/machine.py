@@ -142,6 +142,17 @@ def middle(values: Iterable[float]) -> float:
     return median(values)
 
 
+def filesystem_of(folder: Path) -> str:
+    """The file system under a folder: a benchmark of fsync on tmpfs measures nothing."""
+    best, kind = "", "unknown file system"
+    for line in _read("/proc/mounts").splitlines():
+        _device, point, filesystem, *_ = line.split()
+        inside = f"{folder}/".startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, filesystem
+    return kind
+
+
 def _cpu_name() -> str:
     for line in _read("/proc/cpuinfo").splitlines():
         if line.startswith("model name"):
@@ -150,15 +161,8 @@ def _cpu_name() -> str:
 
 
 def _disk() -> str:
-    """The file system under the data files: a benchmark of fsync on tmpfs measures nothing."""
     DATA_DIR.mkdir(parents=True, exist_ok=True)
-    best, kind = "", "unknown file system"
-    for line in _read("/proc/mounts").splitlines():
-        _device, point, filesystem, *_ = line.split()
-        inside = str(DATA_DIR).startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, filesystem
-    return kind
+    return filesystem_of(DATA_DIR)
 
 
 def _node() -> str:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,8 @@ from benchmarks.load import Call
 from benchmarks.machine import DATA_DIR, SERVER_CORE
 
 ROOT = Path(__file__).resolve().parent.parent
-HONO_DIR = ROOT / "benchmarks" / "peers" / "hono"
+PEERS = ROOT / "benchmarks" / "peers"
+HONO_DIR = PEERS / "hono"
 _START_S = 30.0
 
 FREEHOLD_APP = "benchmarks.freehold_app:app"
@@ -49,7 +50,7 @@ class Server:
     port: int
     reads: Callable[[], Iterator[Call]]
     inserts: Callable[[], Iterator[Call]]
-    database: Path
+    folder: Path
     socket_path: str = ""
     key: str = ""
 
@@ -79,31 +80,30 @@ def start(name: str) -> Iterator[Server]:
     server = None
     try:
         server = starts[name](folder)
-        _wait(server, folder)
+        wait_for(server)
         yield server
     finally:
         if server is not None:
-            _stop(server.process)
+            stop(server.process)
             if server.socket_path:
                 shutil.rmtree(Path(server.socket_path).parent, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def install_hono() -> str:
+def install(peer: str) -> str:
     """
-    Fetch Hono's packages when they are not there.
+    Fetch a peer's npm packages, as its lock file says, when they are not there.
 
     Returns:
         Why that cannot be, or nothing when they are there.
     """
-    if shutil.which("node") is None:
-        return "Node is not installed"
-    if (HONO_DIR / "node_modules" / "better-sqlite3" / "build").is_dir():
+    folder = PEERS / peer
+    if (folder / "node_modules" / ".package-lock.json").is_file():
         return ""
     if shutil.which("npm") is None:
         return "npm is not installed"
     done = subprocess.run(
-        ["npm", "ci", "--no-fund", "--no-audit"], cwd=HONO_DIR, capture_output=True, text=True
+        ["npm", "ci", "--no-fund", "--no-audit"], cwd=folder, capture_output=True, text=True
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
@@ -121,7 +121,7 @@ def generated_client(folder: Path) -> Any:
     command = [sys.executable, "-m", "freehold", "generate", "--app", FREEHOLD_APP]
     done = subprocess.run(
         [*command, "--out", str(folder)],
-        cwd=ROOT, env=_environment(), capture_output=True, text=True,
+        cwd=ROOT, env=environment(), capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise CannotStart(f"freehold generate failed: {done.stderr.strip()}")
@@ -136,14 +136,14 @@ def generated_client(folder: Path) -> Any:
 
 def _start_freehold(folder: Path) -> Server:
     database = folder / "main.db"
-    key = _prepare_freehold(folder, database)
-    port = _free_port()
+    key = mint_key(folder, str(database))
+    port = free_port()
     # A folder of its own: the path of a socket is short, and only we may enter.
     socket_path = str(Path(tempfile.mkdtemp(prefix="fh-bench-")) / "s.sock")
     command = _freehold_command(database, port, socket_path)
     return Server(
-        FREEHOLD, _spawn(command, folder, _environment()), port,
-        lambda: users.rpc_reads(key), lambda: users.rpc_inserts(key), database, socket_path, key,
+        FREEHOLD, spawn(command, folder, environment()), port,
+        lambda: users.rpc_reads(key), lambda: users.rpc_inserts(key), folder, socket_path, key,
     )  # fmt: skip
 
 
@@ -156,15 +156,15 @@ def _freehold_command(database: Path, port: int, socket_path: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _prepare_freehold(folder: Path, database: Path) -> str:
-    """The users in a new file, and a service key that may read and write them."""
+def mint_key(folder: Path, database: str) -> str:
+    """The users in a new database of Freehold's, and a service key that may use them."""
     from benchmarks.freehold_app import app
     from benchmarks.in_process import load_users
     from freehold.access.keys import create_key
     from freehold.access.schema import NewKey
     from freehold.app.opening import Options, open_app
 
-    opened = open_app(app, Options(folder=folder, database=str(database)))
+    opened = open_app(app, Options(folder=folder, database=database))
     try:
         wanted = NewKey(name="bench", scopes=["Users.*"])
         opened.first.write(load_users)
@@ -175,19 +175,13 @@ def _prepare_freehold(folder: Path, database: Path) -> str:
 
 
 def _start_fastapi(folder: Path) -> Server:
-    for package in ("fastapi", "sqlalchemy", "aiosqlite", "greenlet", "uvicorn"):
-        if importlib.util.find_spec(package) is None:
-            raise CannotStart(f"the package {package} is not installed")
+    require("fastapi", "sqlalchemy", "aiosqlite", "greenlet", "uvicorn")
     database = folder / "users.db"
     users.make_file(database)
-    port = _free_port()
-    command = [
-        sys.executable, "-m", "uvicorn", "benchmarks.peers.fastapi_sqlalchemy.main:app",
-        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
-    ]  # fmt: skip
-    process = _spawn(command, folder, _environment(BENCH_DATABASE=str(database)))
-    return Server(FASTAPI, process, port, users.rest_reads, users.rest_inserts, database)
+    port = free_port()
+    command = uvicorn("benchmarks.peers.fastapi_sqlalchemy.main:app", port)
+    process = spawn(command, folder, environment(BENCH_DATABASE=str(database)))
+    return Server(FASTAPI, process, port, users.rest_reads, users.rest_inserts, folder)
 
 
 def _start_hono(folder: Path) -> Server:
@@ -197,15 +191,38 @@ def _start_hono(folder: Path) -> Server:
         raise CannotStart("its packages are not installed (npm ci in benchmarks/peers/hono)")
     database = folder / "users.db"
     users.make_file(database)
-    port = _free_port()
-    environment = _environment(
+    port = free_port()
+    variables = environment(
         BENCH_DATABASE=str(database), BENCH_PORT=str(port), NODE_ENV="production"
     )
-    process = _spawn(["node", str(HONO_DIR / "main.js")], folder, environment)
-    return Server(HONO, process, port, users.rest_reads, users.rest_inserts, database)
+    process = spawn(["node", str(HONO_DIR / "main.js")], folder, variables)
+    return Server(HONO, process, port, users.rest_reads, users.rest_inserts, folder)
 
 
-def _environment(**more: str) -> dict[str, str]:
+def require(*packages: str) -> None:
+    """
+    Python packages that a peer needs.
+
+    Raises:
+        CannotStart: One is missing.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise CannotStart(f"the package {package} is not installed")
+
+
+def uvicorn(target: str, port: int, *more: str) -> list[str]:
+    """One process of uvicorn with its fast parts and without its log of every request."""
+    return [
+        sys.executable, "-m", "uvicorn", target,
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
+        *more,
+    ]  # fmt: skip
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, so that `benchmarks` can be imported there too."""
     return {**os.environ, "PYTHONPATH": _python_path(), **more}
 
 
@@ -214,29 +231,38 @@ def _python_path() -> str:
     return f"{ROOT}{os.pathsep}{before}" if before else str(ROOT)
 
 
-def _spawn(
-    command: list[str], folder: Path, environment: dict[str, str]
+def spawn(
+    command: list[str],
+    folder: Path,
+    variables: dict[str, str],
+    on_cores: Sequence[int] = (SERVER_CORE,),
 ) -> subprocess.Popen[bytes]:
-    """Start a server on its core; what it says goes to a file beside its database."""
+    """Start a server on its core; what it says goes to a file in its folder."""
     with open(folder / "log.txt", "ab") as log:
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=lambda: os.sched_setaffinity(0, set(on_cores)),
         )  # fmt: skip
 
 
-def _wait(server: Server, folder: Path) -> None:
+def wait_for(server: Server) -> None:
+    """
+    Until it listens.
+
+    Raises:
+        CannotStart: It stopped, or it took too long.
+    """
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise CannotStart(f"it stopped at once: {_last_words(folder)}")
+            raise CannotStart(f"it stopped at once: {_last_words(server.folder)}")
         try:
             socket.create_connection(server.address, timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise CannotStart(f"it did not listen within {_START_S:.0f} s: {_last_words(folder)}")
+    raise CannotStart(f"it did not listen within {_START_S:.0f} s: {_last_words(server.folder)}")
 
 
 def _last_words(folder: Path) -> str:
@@ -244,7 +270,8 @@ def _last_words(folder: Path) -> str:
     return " / ".join(lines[-3:]) or "it said nothing"
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server."""
     process.terminate()
     try:
         process.wait(15)
@@ -253,7 +280,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

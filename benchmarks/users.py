@@ -80,12 +80,28 @@ def rest_inserts() -> Iterator[Call]:
         yield _http("POST", "/users", body), email.encode()
 
 
-def rpc_reads(key: str) -> Iterator[Call]:
-    """`getUser` by Freehold's own HTTP, for ever."""
+def postgrest_reads() -> Iterator[Call]:
+    """`GET /users?id=eq.{id}`, for ever."""
+    calls = [(_http("GET", f"/users?id=eq.{id}"), id.encode()) for id in drawn_ids()]
+    while True:
+        yield from calls
+
+
+def postgrest_inserts() -> Iterator[Call]:
+    """`POST /users` with an email that nobody has; the row comes back, as the others give it."""
+    for n in _numbers():
+        email = f"new{n}@example.org"
+        body = json.dumps({"email": email, "name": "New User"}).encode()
+        more = "Prefer: return=representation\r\n"
+        yield _http("POST", "/users", body, more=more), email.encode()
+
+
+def rpc_reads(key: str, method: str = "getUser") -> Iterator[Call]:
+    """`getUser` by Freehold's own HTTP, for ever; or another method that takes an id."""
     calls = []
     for id in drawn_ids():
         body = json.dumps({"id": id}).encode()
-        calls.append((_http("POST", "/rpc/Users/getUser", body, key), id.encode()))
+        calls.append((_http("POST", f"/rpc/Users/{method}", body, key), id.encode()))
     while True:
         yield from calls
 
@@ -101,14 +117,21 @@ def rpc_inserts(key: str) -> Iterator[Call]:
 _next_number = count(1)
 
 
+def new_rows() -> Iterator[list[str]]:
+    """An id and an email that nobody has, for ever."""
+    for n in _numbers():
+        yield [str(uuid.uuid4()), f"new{n}@example.org"]
+
+
 def _numbers() -> Iterator[int]:
     """Numbers that were never given out in this process."""
     return _next_number
 
 
-def _http(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
+def _http(method: str, path: str, body: bytes = b"", key: str = "", more: str = "") -> bytes:
     """A request as a plain HTTP/1.1 client sends it."""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+    head += more
     if key:
         head += f"Authorization: Bearer {key}\r\n"
     if body:

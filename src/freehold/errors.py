@@ -8,7 +8,7 @@ Every error of Freehold, each with the code that travels.
     │   └── ContractError           an entrypoint, a method, a parameter
     ├── StartError                  the process cannot serve; exits with `exit_code`
     │   ├── OwnerLocked             another process owns the database
-    │   ├── EngineTooOld            this SQLite has a known corruption bug
+    │   ├── EngineTooOld            this SQLite has a known corruption bug, this server is too old
     │   ├── DatabaseTooNew          the file was written by a newer application
     │   ├── MigrationNeeded         the file is older than the schema
     │   ├── MigrationFailed         a migration was refused; the file is as it was
@@ -28,6 +28,9 @@ Every error of Freehold, each with the code that travels.
         │   └── RuleBroken              a check or a trigger refused the row
         ├── TooLarge                too_large           413
         ├── ContractMismatch        contract_mismatch   409
+        ├── IdempotencyMismatch     idempotency_mismatch 422
+        ├── AnswerGone              answer_gone         410, outcome ok
+        │   └── SecretGone              secret_gone; what was revealed is not kept
         ├── Overloaded              overloaded          503, retryable
         ├── Unavailable             unavailable         503, retryable
         │   ├── StorageFull             no space left; nothing was written
