@@ -320,3 +320,37 @@ def test_depth_is_held_to_the_limit(database: TestDatabase) -> None:
 
     assert answer.error is not None
     assert answer.error.code in ("invalid_argument", "too_large")
+
+
+def test_references_stand_for_no_more_than_a_request_may_hold(database: TestDatabase) -> None:
+    """A few bytes that stand for many are no way to take the server's memory."""
+    big = {
+        "method": "Shop.createOrder",
+        "args": {"personId": {"$result": [0, "id"]}, "things": ["x" * 300_000]},
+    }
+    many = [{"$result": [1, "things", 0]}] * 5
+    again = {
+        "method": "Shop.createOrder",
+        "args": {"personId": {"$result": [0, "id"]}, "things": many},
+    }
+
+    answer = run(database, [person("a"), big, again])
+
+    assert answer.error is not None
+    assert answer.error.code == "too_large"
+    assert answer.error.data["call"] == 2
+    assert database.database.read(names) == []
+
+
+def test_references_are_counted(database: TestDatabase) -> None:
+    """However short they are."""
+    many = [{"$result": [0, "name"]}] * 1_001
+    call = {
+        "method": "Shop.createOrder",
+        "args": {"personId": {"$result": [0, "id"]}, "things": many},
+    }
+
+    answer = run(database, [person("a"), call])
+
+    assert answer.error is not None
+    assert answer.error.code == "too_large"

@@ -35,6 +35,9 @@ TOGETHER: Final = "$transaction"
 REFERENCE: Final = "$result"
 #: The list, the call and its arguments stand around what a lone call would send.
 _DEPTH_AROUND: Final = 3
+#: References of one transaction.
+_REFERENCES_MAX: Final = 1_000
+_SHOWN_MAX: Final = 80
 _FIELDS: Final = frozenset(("method", "args"))
 
 
@@ -68,7 +71,16 @@ class Together:
         pepper: What fingerprints of arguments are made with.
     """
 
-    __slots__ = ("answer_bytes_max", "codec", "failures", "full_name", "method", "pepper", "steps")
+    __slots__ = (
+        "_bytes_max",
+        "answer_bytes_max",
+        "codec",
+        "failures",
+        "full_name",
+        "method",
+        "pepper",
+        "steps",
+    )
 
     def __init__(
         self,
@@ -82,6 +94,7 @@ class Together:
         self.pepper = pepper
         self.failures = failures
         self.answer_bytes_max = limits.answer_bytes_max
+        self._bytes_max = limits.body_bytes_max
         self.full_name = TOGETHER
         types = tuple(step.target.method.answer_type for step in steps)
         self.method = _Pseudo(
@@ -106,18 +119,19 @@ class Together:
             CallError: What one of them ended with; `data.call` is its place in the list.
         """
         bodies: list[bytes] = []
+        results = _Results(bodies, self.codec, bytes_max=self._bytes_max)
         for number, step in enumerate(self.steps):
             try:
-                bodies.append(self._run(db, step, bodies))
+                bodies.append(self._run(db, step, results))
             except CallError as error:
                 _tell_place(error, number, step.target.method)
                 raise
         return [msgspec.Raw(body) for body in bodies]
 
-    def _run(self, db: Reader, step: Step, bodies: Sequence[bytes]) -> bytes:
+    def _run(self, db: Reader, step: Step, results: _Results) -> bytes:
         codec, body = self.codec, step.body
         if step.has_references:
-            body = codec.encode(_resolved(step.args, bodies, codec))
+            body = codec.encode(results.resolved(step.args))
         args = step.target.decode(body, codec)
         return codec.encode(step.target.invoke(db, args))
 
@@ -246,27 +260,73 @@ def _check_reference(value: dict[str, Any], number: int) -> None:
         )
 
 
-def _resolved(value: Any, bodies: Sequence[bytes], codec: Codec) -> Any:
-    if isinstance(value, dict):
-        if REFERENCE in value:
-            return _looked_up(value[REFERENCE], bodies, codec)
-        return {name: _resolved(part, bodies, codec) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_resolved(part, bodies, codec) for part in value]
-    return value
+class _Results:
+    """
+    What earlier calls answered, for those who refer to it.
 
+    A reference is a few bytes and may stand for many, so what they all stand for together is
+    counted, and held to what a request may bring.
+    """
 
-def _looked_up(way: Sequence[Any], bodies: Sequence[bytes], codec: Codec) -> Any:
-    found = codec.decode(bodies[way[0]])
-    for step in way[1:]:
-        try:
-            found = _part_of(found, step)
-        except LookupError:
-            shown = ".".join(str(part) for part in way)
-            raise InvalidArgument(
-                f"the result has no {shown!r}.", hint="Look at what the earlier call answers."
-            ) from None
-    return found
+    def __init__(self, bodies: Sequence[bytes], codec: Codec, *, bytes_max: int) -> None:
+        self._bodies = bodies
+        self._codec = codec
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._count = 0
+        self._decoded: dict[int, Any] = {}
+        self._found: dict[tuple[Any, ...], tuple[Any, int]] = {}
+
+    def resolved(self, value: Any) -> Any:
+        """
+        The value with its references replaced.
+
+        Raises:
+            InvalidArgument: A result has no such part.
+            TooLarge: They stand for more than a request may hold.
+        """
+        if isinstance(value, dict):
+            if REFERENCE in value:
+                return self._looked_up(tuple(value[REFERENCE]))
+            return {name: self.resolved(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self.resolved(part) for part in value]
+        return value
+
+    def _looked_up(self, way: tuple[Any, ...]) -> Any:
+        if way not in self._found:
+            found = self._part(way)
+            self._found[way] = found, len(self._codec.encode(found))
+        found, size = self._found[way]
+        self._bytes += size
+        self._count += 1
+        if self._count > _REFERENCES_MAX:
+            raise TooLarge(
+                f"a transaction with more than {_REFERENCES_MAX} references.",
+                hint="Let one function do what needs so many.",
+            )
+        if self._bytes > self._bytes_max:
+            raise TooLarge(
+                f"the references of the transaction stand for more than {self._bytes_max} bytes.",
+                hint="The limit is body_bytes_max; let one function read what it needs.",
+            )
+        return found
+
+    def _part(self, way: tuple[Any, ...]) -> Any:
+        number = way[0]
+        if number not in self._decoded:
+            self._decoded[number] = self._codec.decode(self._bodies[number])
+        found = self._decoded[number]
+        for step in way[1:]:
+            try:
+                found = _part_of(found, step)
+            except LookupError:
+                shown = ".".join(str(part) for part in way)
+                raise InvalidArgument(
+                    f"the result has no {shown[:_SHOWN_MAX]!r}.",
+                    hint="Look at what the earlier call answers.",
+                ) from None
+        return found
 
 
 def _part_of(found: Any, step: str | int) -> Any:

@@ -79,6 +79,10 @@ _LATER_MS: Final = 2_000
 CrashPoint = Callable[[str], None] | None
 
 
+#: Adds mutations to a batch that is under way.
+More = Callable[[], Sequence[Pending]]
+
+
 class InDoubt(BaseException):
     """The connection was lost in COMMIT; `seq` is what it would have been."""
 
@@ -162,16 +166,25 @@ class Batches:
         #: How often a batch was run again.
         self.restarts = 0
 
-    def step(self, line: Line, batch: Sequence[Pending], wait: Wait) -> None:
+    def step(
+        self, line: Line, batch: Sequence[Pending], wait: Wait, *, more: More | None = None
+    ) -> None:
         """
         Run a batch, or the first part of it; what was run is settled.
+
+        Args:
+            line: Where to.
+            batch: The mutations, in order.
+            wait: How coroutines are waited for.
+            more: Adds to the batch what has come since, and says what that is; asked while the
+                transaction is open. Its methods are none of those that are careful.
 
         Raises:
             Lost: The connection is gone and nothing was committed; nothing is settled.
             InDoubt: It was lost in COMMIT.
         """
         attempt = _Attempt(self, line, wait)
-        careful = {id(each) for each in batch if self._was_guilty(each.call.method)}
+        careful = {id(each) for each in batch if self.was_guilty(each.call.method)}
         spoiled = again = 0
         may_defer = True
         while True:
@@ -179,7 +192,7 @@ class Batches:
             if not todo:
                 return
             try:
-                attempt.run(todo, careful, may_defer=may_defer)
+                attempt.run(todo, careful, may_defer=may_defer, more=more)
                 self.batches += 1
                 return
             except Undeferred:
@@ -222,7 +235,8 @@ class Batches:
         with attempt.block() as link:
             yield link
 
-    def _was_guilty(self, method: str) -> bool:
+    def was_guilty(self, method: str) -> bool:
+        """Whether a mutation of this method spoiled a batch in the last minute."""
         until_ns = self._careful_until.get(method)
         if until_ns is None:
             return False
@@ -252,14 +266,21 @@ class _Attempt:
         self._asks_late = False
         self._outbox = Outbox(line, wait, is_open=False)
 
-    def run(self, todo: Sequence[Pending], careful: set[int], *, may_defer: bool) -> None:
+    def run(
+        self,
+        todo: Sequence[Pending],
+        careful: set[int],
+        *,
+        may_defer: bool,
+        more: More | None = None,
+    ) -> None:
         """Run them; settles those that were run. Whatever is raised, nothing was committed."""
         self._outbox = Outbox(self._line, self._wait, is_open=may_defer)
         self._savepoints = 0
         self._is_tainted = self._has_kept = False
         try:
             self._open()
-            ran = self._run_all(todo, careful)
+            ran = self._run_all(todo, careful, more)
             if not self._is_tainted:
                 self._outbox.flush()
         except BaseException as error:
@@ -304,14 +325,21 @@ class _Attempt:
         # Whoever is answered by what is there already is told of a commit that has it.
         self._of._known.hear(self._seq)
 
-    def _run_all(self, todo: Sequence[Pending], careful: set[int]) -> list[Pending]:
+    def _run_all(
+        self, todo: Sequence[Pending], careful: set[int], more: More | None
+    ) -> list[Pending]:
         ran: list[Pending] = []
         for pending in todo:
             is_careful = id(pending) in careful
             if is_careful and ran and self._savepoints >= SAVEPOINTS_MAX:
-                break
+                return ran
             self._one(pending, is_careful=is_careful, is_alone=len(todo) == 1)
             ran.append(pending)
+        # While this one was opened others have come: they need not wait for the next.
+        while more is not None and not self._is_tainted and (new := more()):
+            for pending in new:
+                self._one(pending, is_careful=False, is_alone=False)
+                ran.append(pending)
         return ran
 
     def _one(self, pending: Pending, *, is_careful: bool, is_alone: bool) -> None:

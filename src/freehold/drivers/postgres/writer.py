@@ -153,7 +153,7 @@ class Writer:
             if line is not None:
                 # Who loses the connection may be among them; alone, the others get through.
                 some = waiting if losses < _LOSSES_MAX else waiting[:1]
-                await self._step(line, some)
+                await self._step(line, some, more=some is waiting)
                 losses = 0 if any(pending.is_settled for pending in some) else losses + 1
                 if losses >= 2 * _LOSSES_MAX:
                     some[0].settle(gone())
@@ -163,9 +163,23 @@ class Writer:
             for pending in told:
                 _tell(pending)
 
-    async def _step(self, line: Line, waiting: Sequence[Pending]) -> None:
+    async def _step(self, line: Line, batch: list[Pending], *, more: bool) -> None:
+        def others() -> list[Pending]:
+            """What has come since the batch was taken, as far as it may run without savepoints."""
+            new: list[Pending] = []
+            room = self._batch_max - len(batch)
+            while len(new) < room and self._queue:
+                if self._batches.was_guilty(self._queue[0].call.method):
+                    break
+                new.append(self._queue.popleft())
+            batch.extend(new)
+            return new
+
+        def step() -> None:
+            self._batches.step(line, batch, wait, more=others if more else None)
+
         try:
-            await self._bridge.run(self._batches.step, line, waiting, wait)
+            await self._bridge.run(step)
         except Lost:
             line.hang_up()
         except InDoubt as doubt:
