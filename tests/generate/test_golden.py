@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from freehold.generate import check, openapi, python_client, write
+from freehold.generate import check, openapi, python_client, typescript_client, write
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(folder.name for folder in GOLDEN.iterdir() if (folder / "contract.json").exists())
@@ -29,10 +29,11 @@ def contract_of(case: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_generated_is_what_was_reviewed(case: str) -> None:
-    """Client and OpenAPI document, byte for byte."""
+    """Clients and OpenAPI document, byte for byte."""
     contract = contract_of(case)
     files: dict[str, str | bytes] = {
         "client.py": python_client(contract),
+        "client.ts": typescript_client(contract),
         "openapi.json": openapi(contract),
     }
 
@@ -59,6 +60,7 @@ def test_the_order_in_the_contract_makes_no_difference(case: str) -> None:
     }
 
     assert python_client(turned) == python_client(contract)
+    assert typescript_client(turned) == typescript_client(contract)
     assert openapi(turned) == openapi(contract)
 
 

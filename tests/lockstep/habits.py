@@ -85,4 +85,4 @@ class Pool:
         seen = self._seen.get(kind)
         if not seen:
             return None
-        return seen[int(len(seen) * random.random() ** 0.3)]
+        return seen[min(len(seen) - 1, int(len(seen) * random.random() ** 0.3))]

@@ -27,7 +27,9 @@ BANNED_WORDS = re.compile(r"\b(session|endpoint|manager|helper|util)s?\b", re.IG
 #: Other people's words, where their libraries or HTTP itself say so.
 #: What a tool is told at the end of a line cannot be wrapped.
 PRAGMA = re.compile(r"  # (type: ignore|noqa).*$")
-WORDS_ALLOWED = re.compile(r"contextmanager|AbstractContextManager|importlib\.util")
+WORDS_ALLOWED = re.compile(
+    r"contextmanager|AbstractContextManager|importlib\.util|start_new_session"
+)
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -153,7 +153,9 @@ def _server(address: Address) -> Finding:
         "it takes no writes": (facts.is_standby, "Give the primary's address."),
         f"it is in {facts.encoding}": (facts.encoding != "UTF8", "Use a database in UTF8."),
         "fsync is off: a power cut loses commits": (not facts.syncs, "Set fsync = on."),
-        "this user may make no tables": (not facts.may_create, "Grant it CREATE on the schema, or on the database."),
+        "this user may make no tables": (
+            not facts.may_create, "Grant it CREATE on the schema, or on the database.",
+        ),
         f"it takes {facts.connections_left} more connections": (
             facts.connections_left < _CONNECTIONS_MIN, "Raise max_connections.",
         ),

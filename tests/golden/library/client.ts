@@ -278,7 +278,9 @@ class AnswerUnreadable extends ContractMismatch {
 type _Kind = new (problem: Problem) => CallError;
 
 /** The error of a problem on the wire; never fails, whatever it holds. */
-function _errorOf(problem: { readonly [key: string]: unknown }, retryAfter: string | null): CallError {
+function _errorOf(
+  problem: { readonly [key: string]: unknown }, retryAfter: string | null,
+): CallError {
   const name = _textIn(problem, "error");
   const code = _textIn(problem, "code");
   const kind = _KINDS.get(name) ?? _CODES.get(code) ?? CallError;
@@ -400,8 +402,8 @@ function _literal(values: readonly unknown[], value: unknown, path: string): unk
 
 /** Numbers that look whole are ids and amounts; past 2^53 JSON has already changed them. */
 function _number(value: number, path: string): number {
-  const isTold = !Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) > 2 ** 64;
-  if (isTold && Number.isFinite(value)) return value;
+  const isWhole = Number.isInteger(value) && Math.abs(value) < 2 ** 64;
+  if (isWhole ? Number.isSafeInteger(value) : Number.isFinite(value)) return value;
   throw new _Misfit(path, "must be a finite number; whole ones lie within 2^53-1");
 }
 
@@ -439,7 +441,9 @@ function _read(shape: _Shape, value: unknown, path: string): unknown {
   if ("dict" in shape) {
     if (!_isObject(value)) throw new _Misfit(path, "must be an object");
     const made = _nothing();
-    for (const key of Object.keys(value)) made[key] = _read(shape.dict, value[key], `${path}.${key}`);
+    for (const key of Object.keys(value)) {
+      made[key] = _read(shape.dict, value[key], `${path}.${key}`);
+    }
     return made;
   }
   if ("page" in shape) return _readStruct(_pageFields(shape.page), value, path);
@@ -462,7 +466,9 @@ function _readStruct(fields: _Fields, value: unknown, path: string): unknown {
 
 function _readAny(value: unknown, path: string): unknown {
   if (typeof value === "number") return _number(value, path);
-  if (Array.isArray(value)) return value.map((item: unknown, at) => _readAny(item, `${path}[${at}]`));
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, at) => _readAny(item, `${path}[${at}]`));
+  }
   if (!_isObject(value)) return value;
   const made = _nothing();
   for (const key of Object.keys(value)) made[key] = _readAny(value[key], `${path}.${key}`);
@@ -505,10 +511,14 @@ function _write(shape: _Shape, value: unknown, path: string, owner: _Owner): unk
     return _scalar(shape, value, path);
   }
   if ("struct" in shape) return _writeFields(_fieldsOf(shape.struct), value, `${path}.`, owner);
-  if ("optional" in shape) return value === null ? null : _write(shape.optional, value, path, owner);
+  if ("optional" in shape) {
+    return value === null ? null : _write(shape.optional, value, path, owner);
+  }
   if ("list" in shape) {
     if (!Array.isArray(value)) throw new _Misfit(path, "must be a list");
-    return Array.from(value, (item: unknown, at) => _write(shape.list, item, `${path}[${at}]`, owner));
+    const write = (item: unknown, at: number): unknown =>
+      _write(shape.list, item, `${path}[${at}]`, owner);
+    return Array.from(value, write);
   }
   if ("literal" in shape) return _literal(shape.literal, value, path);
   if ("dict" in shape) {
@@ -561,7 +571,9 @@ function _writeAny(value: unknown, path: string, owner: _Owner): unknown {
   if (Array.isArray(value)) {
     return Array.from(value, (item: unknown, at) => _writeAny(item, `${path}[${at}]`, owner));
   }
-  if (typeof value !== "object") throw new _Misfit(path, `is a ${typeof value}, which JSON has not`);
+  if (typeof value !== "object") {
+    throw new _Misfit(path, `is a ${typeof value}, which JSON has not`);
+  }
   return _writeObject(value, path, owner, (part, at) => _writeAny(part, at, owner));
 }
 
@@ -853,7 +865,7 @@ class _Wire {
     }
     const error = new Unavailable({
       detail: `no data layer at ${this.#url}.`,
-      hint: "Start it with `freehold dev` in the application's folder, or give the url where it is.",
+      hint: "Start it with `freehold dev` in the application's folder, or give another url.",
       cause,
     });
     return { error, isLost: false, wasSent: false };
@@ -1126,7 +1138,7 @@ function _partOf(
   if (typeof shape === "string") return undefined;
   if ("optional" in shape) return _partOf(shape.optional, name, part);
   if ("maybe" in shape) return _partOf(shape.maybe, name, part);
-  if ("list" in shape) return name === "at" ? (index: number) => part(shape.list, index) : undefined;
+  if ("list" in shape) return name === "at" ? (at: number) => part(shape.list, at) : undefined;
   if ("dict" in shape) return name === "at" ? (key: string) => part(shape.dict, key) : undefined;
   let fields: _Fields = {};
   if ("struct" in shape) fields = _fieldsOf(shape.struct);

@@ -67,7 +67,7 @@ export interface GeneratedImage {
   styleName: string | null;
 }
 
-/** One of the images that the studio made for an idea. */
+/** `GeneratedImage` as it is handed over: what has a default may be left out. */
 export interface GeneratedImageGiven {
   id: string;
   url: string;
@@ -235,7 +235,7 @@ export interface TextVariation {
   tone: string | null;
 }
 
-/** One of the texts that the studio wrote for an idea. */
+/** `TextVariation` as it is handed over: what has a default may be left out. */
 export interface TextVariationGiven {
   id: string;
   style: string;
@@ -550,7 +550,9 @@ class AnswerUnreadable extends ContractMismatch {
 type _Kind = new (problem: Problem) => CallError;
 
 /** The error of a problem on the wire; never fails, whatever it holds. */
-function _errorOf(problem: { readonly [key: string]: unknown }, retryAfter: string | null): CallError {
+function _errorOf(
+  problem: { readonly [key: string]: unknown }, retryAfter: string | null,
+): CallError {
   const name = _textIn(problem, "error");
   const code = _textIn(problem, "code");
   const kind = _KINDS.get(name) ?? _CODES.get(code) ?? CallError;
@@ -672,8 +674,8 @@ function _literal(values: readonly unknown[], value: unknown, path: string): unk
 
 /** Numbers that look whole are ids and amounts; past 2^53 JSON has already changed them. */
 function _number(value: number, path: string): number {
-  const isTold = !Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) > 2 ** 64;
-  if (isTold && Number.isFinite(value)) return value;
+  const isWhole = Number.isInteger(value) && Math.abs(value) < 2 ** 64;
+  if (isWhole ? Number.isSafeInteger(value) : Number.isFinite(value)) return value;
   throw new _Misfit(path, "must be a finite number; whole ones lie within 2^53-1");
 }
 
@@ -711,7 +713,9 @@ function _read(shape: _Shape, value: unknown, path: string): unknown {
   if ("dict" in shape) {
     if (!_isObject(value)) throw new _Misfit(path, "must be an object");
     const made = _nothing();
-    for (const key of Object.keys(value)) made[key] = _read(shape.dict, value[key], `${path}.${key}`);
+    for (const key of Object.keys(value)) {
+      made[key] = _read(shape.dict, value[key], `${path}.${key}`);
+    }
     return made;
   }
   if ("page" in shape) return _readStruct(_pageFields(shape.page), value, path);
@@ -734,7 +738,9 @@ function _readStruct(fields: _Fields, value: unknown, path: string): unknown {
 
 function _readAny(value: unknown, path: string): unknown {
   if (typeof value === "number") return _number(value, path);
-  if (Array.isArray(value)) return value.map((item: unknown, at) => _readAny(item, `${path}[${at}]`));
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, at) => _readAny(item, `${path}[${at}]`));
+  }
   if (!_isObject(value)) return value;
   const made = _nothing();
   for (const key of Object.keys(value)) made[key] = _readAny(value[key], `${path}.${key}`);
@@ -777,10 +783,14 @@ function _write(shape: _Shape, value: unknown, path: string, owner: _Owner): unk
     return _scalar(shape, value, path);
   }
   if ("struct" in shape) return _writeFields(_fieldsOf(shape.struct), value, `${path}.`, owner);
-  if ("optional" in shape) return value === null ? null : _write(shape.optional, value, path, owner);
+  if ("optional" in shape) {
+    return value === null ? null : _write(shape.optional, value, path, owner);
+  }
   if ("list" in shape) {
     if (!Array.isArray(value)) throw new _Misfit(path, "must be a list");
-    return Array.from(value, (item: unknown, at) => _write(shape.list, item, `${path}[${at}]`, owner));
+    const write = (item: unknown, at: number): unknown =>
+      _write(shape.list, item, `${path}[${at}]`, owner);
+    return Array.from(value, write);
   }
   if ("literal" in shape) return _literal(shape.literal, value, path);
   if ("dict" in shape) {
@@ -833,7 +843,9 @@ function _writeAny(value: unknown, path: string, owner: _Owner): unknown {
   if (Array.isArray(value)) {
     return Array.from(value, (item: unknown, at) => _writeAny(item, `${path}[${at}]`, owner));
   }
-  if (typeof value !== "object") throw new _Misfit(path, `is a ${typeof value}, which JSON has not`);
+  if (typeof value !== "object") {
+    throw new _Misfit(path, `is a ${typeof value}, which JSON has not`);
+  }
   return _writeObject(value, path, owner, (part, at) => _writeAny(part, at, owner));
 }
 
@@ -1125,7 +1137,7 @@ class _Wire {
     }
     const error = new Unavailable({
       detail: `no data layer at ${this.#url}.`,
-      hint: "Start it with `freehold dev` in the application's folder, or give the url where it is.",
+      hint: "Start it with `freehold dev` in the application's folder, or give another url.",
       cause,
     });
     return { error, isLost: false, wasSent: false };
@@ -1398,7 +1410,7 @@ function _partOf(
   if (typeof shape === "string") return undefined;
   if ("optional" in shape) return _partOf(shape.optional, name, part);
   if ("maybe" in shape) return _partOf(shape.maybe, name, part);
-  if ("list" in shape) return name === "at" ? (index: number) => part(shape.list, index) : undefined;
+  if ("list" in shape) return name === "at" ? (at: number) => part(shape.list, at) : undefined;
   if ("dict" in shape) return name === "at" ? (key: string) => part(shape.dict, key) : undefined;
   let fields: _Fields = {};
   if ("struct" in shape) fields = _fieldsOf(shape.struct);
@@ -1726,7 +1738,7 @@ const _STRUCTS: { readonly [name: string]: _Fields } = {
     day: { literal: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] },
     count: "int",
   },
-};
+} as const;
 
 const _DataLayerMethods = {
   claimReadyPosts: {
@@ -2136,7 +2148,7 @@ const _DataLayerMethods = {
     params: { identifier: "str", token: "str" },
     returns: { optional: { struct: "VerificationToken" } },
   },
-} satisfies Record<string, _Method>;
+} as const satisfies Record<string, _Method>;
 
 /** The calls of `DataLayer` in one transaction; see `transaction` there. */
 export class DataLayerTransaction extends _Steps {
@@ -2163,10 +2175,10 @@ export class DataLayerTransaction extends _Steps {
     state: Given<string>,
     given: { boundTo?: Given<string | null> } = {},
   ): Step<string | null> {
-    return this._step(
-      _DataLayerMethods.consumeLinkedinOauthState,
-      { state, boundTo: given.boundTo },
-    );
+    return this._step(_DataLayerMethods.consumeLinkedinOauthState, {
+      state,
+      boundTo: given.boundTo,
+    });
   }
 
   /**
@@ -2198,10 +2210,12 @@ export class DataLayerTransaction extends _Steps {
     expiresAt: Given<EpochSeconds>,
     given: { boundTo?: Given<string | null> } = {},
   ): Step<void> {
-    return this._step(
-      _DataLayerMethods.createLinkedinOauthState,
-      { state, userId, expiresAt, boundTo: given.boundTo },
-    );
+    return this._step(_DataLayerMethods.createLinkedinOauthState, {
+      state,
+      userId,
+      expiresAt,
+      boundTo: given.boundTo,
+    });
   }
 
   /**
@@ -2529,10 +2543,11 @@ export class DataLayerTransaction extends _Steps {
     errorMessage: Given<string>,
     given: { fence?: Given<number | null> } = {},
   ): Step<Post> {
-    return this._step(
-      _DataLayerMethods.markDispatchFailed,
-      { id, errorMessage, fence: given.fence },
-    );
+    return this._step(_DataLayerMethods.markDispatchFailed, {
+      id,
+      errorMessage,
+      fence: given.fence,
+    });
   }
 
   /**
@@ -2552,10 +2567,11 @@ export class DataLayerTransaction extends _Steps {
     id: Given<string>,
     given: { errorMessage?: Given<string>; fence?: Given<number | null> } = {},
   ): Step<PublishResult> {
-    return this._step(
-      _DataLayerMethods.markPostAsFailed,
-      { id, errorMessage: given.errorMessage, fence: given.fence },
-    );
+    return this._step(_DataLayerMethods.markPostAsFailed, {
+      id,
+      errorMessage: given.errorMessage,
+      fence: given.fence,
+    });
   }
 
   /**
@@ -2579,10 +2595,11 @@ export class DataLayerTransaction extends _Steps {
     linkedinPostUrn: Given<string>,
     given: { fence?: Given<number | null> } = {},
   ): Step<PublishResult> {
-    return this._step(
-      _DataLayerMethods.markPostAsPublished,
-      { id, linkedinPostUrn, fence: given.fence },
-    );
+    return this._step(_DataLayerMethods.markPostAsPublished, {
+      id,
+      linkedinPostUrn,
+      fence: given.fence,
+    });
   }
 
   /** Take one scheduled post for publishing, due or not; null when it is not to be had. */
@@ -2717,10 +2734,12 @@ export class DataLayerTransaction extends _Steps {
     userId: Given<string>,
     given: { selectedTextId?: Given<string | null>; selectedImageId?: Given<string | null> } = {},
   ): Step<Generation | null> {
-    return this._step(
-      _DataLayerMethods.updateGenerationSelections,
-      { id, userId, selectedTextId: given.selectedTextId, selectedImageId: given.selectedImageId },
-    );
+    return this._step(_DataLayerMethods.updateGenerationSelections, {
+      id,
+      userId,
+      selectedTextId: given.selectedTextId,
+      selectedImageId: given.selectedImageId,
+    });
   }
 
   /**
@@ -2813,10 +2832,10 @@ export class DataLayer extends _Binding {
     state: string,
     given: { boundTo?: string | null } = {},
   ): Promise<string | null> {
-    return this._call(
-      _DataLayerMethods.consumeLinkedinOauthState,
-      { state, boundTo: given.boundTo },
-    );
+    return this._call(_DataLayerMethods.consumeLinkedinOauthState, {
+      state,
+      boundTo: given.boundTo,
+    });
   }
 
   /**
@@ -2848,10 +2867,12 @@ export class DataLayer extends _Binding {
     expiresAt: EpochSeconds,
     given: { boundTo?: string | null } = {},
   ): Promise<void> {
-    return this._call(
-      _DataLayerMethods.createLinkedinOauthState,
-      { state, userId, expiresAt, boundTo: given.boundTo },
-    );
+    return this._call(_DataLayerMethods.createLinkedinOauthState, {
+      state,
+      userId,
+      expiresAt,
+      boundTo: given.boundTo,
+    });
   }
 
   /**
@@ -3164,10 +3185,11 @@ export class DataLayer extends _Binding {
     errorMessage: string,
     given: { fence?: number | null } = {},
   ): Promise<Post> {
-    return this._call(
-      _DataLayerMethods.markDispatchFailed,
-      { id, errorMessage, fence: given.fence },
-    );
+    return this._call(_DataLayerMethods.markDispatchFailed, {
+      id,
+      errorMessage,
+      fence: given.fence,
+    });
   }
 
   /**
@@ -3187,10 +3209,11 @@ export class DataLayer extends _Binding {
     id: string,
     given: { errorMessage?: string; fence?: number | null } = {},
   ): Promise<PublishResult> {
-    return this._call(
-      _DataLayerMethods.markPostAsFailed,
-      { id, errorMessage: given.errorMessage, fence: given.fence },
-    );
+    return this._call(_DataLayerMethods.markPostAsFailed, {
+      id,
+      errorMessage: given.errorMessage,
+      fence: given.fence,
+    });
   }
 
   /**
@@ -3214,10 +3237,11 @@ export class DataLayer extends _Binding {
     linkedinPostUrn: string,
     given: { fence?: number | null } = {},
   ): Promise<PublishResult> {
-    return this._call(
-      _DataLayerMethods.markPostAsPublished,
-      { id, linkedinPostUrn, fence: given.fence },
-    );
+    return this._call(_DataLayerMethods.markPostAsPublished, {
+      id,
+      linkedinPostUrn,
+      fence: given.fence,
+    });
   }
 
   /** Take one scheduled post for publishing, due or not; null when it is not to be had. */
@@ -3341,10 +3365,12 @@ export class DataLayer extends _Binding {
     userId: string,
     given: { selectedTextId?: string | null; selectedImageId?: string | null } = {},
   ): Promise<Generation | null> {
-    return this._call(
-      _DataLayerMethods.updateGenerationSelections,
-      { id, userId, selectedTextId: given.selectedTextId, selectedImageId: given.selectedImageId },
-    );
+    return this._call(_DataLayerMethods.updateGenerationSelections, {
+      id,
+      userId,
+      selectedTextId: given.selectedTextId,
+      selectedImageId: given.selectedImageId,
+    });
   }
 
   /**
