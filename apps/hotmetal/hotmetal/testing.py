@@ -1,5 +1,5 @@
 """
-What a test of HotMetal begins with: an empty data layer in memory, and things to put in it.
+What a test of HotMetal begins with: an empty data layer, and things to put in it.
 
 Each call of a domain function is a transaction of its own on the real engine, as it is when
 it comes over the wire. Time stands still until a test moves it.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from freehold import Writer
-from freehold.testing import TestDatabase, memory_database
+from freehold.testing import ENGINES, TestDatabase, engine_database
 from hotmetal.domains import ideas, publications, sessions, social_connections, topics, users
 from hotmetal.schema import Session, SocialConnection, Topic, User, schema
 
@@ -99,7 +99,7 @@ def new_idea(id: str = "idea-1", **fields: Any) -> ideas.CreateIdeaInput:
 
 
 @contextmanager
-def empty_world() -> Iterator[World]:
-    """A data layer with its tables and nothing in them."""
-    with memory_database(schema) as database:
+def empty_world(engine: str = ENGINES[0]) -> Iterator[World]:
+    """A data layer with its tables and nothing in them, on one of the engines."""
+    with engine_database(engine, schema) as database:
         yield World(database)

@@ -14,8 +14,8 @@ from freehold.errors import RuleBroken
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with empty_world() as world:
+def world(engine: str) -> Iterator[World]:
+    with empty_world(engine) as world:
         yield world
 
 

@@ -19,8 +19,8 @@ from freehold.errors import ReferenceBroken
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with empty_world() as world:
+def world(engine: str) -> Iterator[World]:
+    with empty_world(engine) as world:
         world.user()
         world.publication("pub-1")
         yield world

@@ -44,8 +44,8 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with empty_world() as world:
+def world(engine: str) -> Iterator[World]:
+    with empty_world(engine) as world:
         world.user()
         yield world
 

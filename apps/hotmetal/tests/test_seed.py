@@ -22,8 +22,8 @@ from freehold import Reader, Record
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with empty_world() as world:
+def world(engine: str) -> Iterator[World]:
+    with empty_world(engine) as world:
         yield world
 
 

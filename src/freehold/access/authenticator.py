@@ -17,7 +17,7 @@ from freehold.access.schema import ServiceKey
 from freehold.clock import Clock
 from freehold.crypto import Secret, service_keys
 from freehold.db import Caller, Reader
-from freehold.errors import CallError, Unauthenticated
+from freehold.errors import Unauthenticated
 
 T = TypeVar("T")
 _REMEMBERED_MAX: Final = 10_000
@@ -96,8 +96,8 @@ class KeyAuthenticator:
         """Another process has changed a key, or may have: read them all now, and wait for it."""
         try:
             self._read()
-        except CallError:
-            # The next call tries again.
+        except Exception:
+            # Whatever it was: the next call tries again.
             self._stale_after_seq = -1
 
     def _read(self) -> None:

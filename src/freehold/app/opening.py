@@ -17,6 +17,7 @@ import apsw
 from freehold.access import ACCESS_SCHEMA, KeyAuthenticator
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.access.schema import ServiceKey
+from freehold.app.checks import check_file, check_server
 from freehold.app.declaration import App, Database
 from freehold.app.places import Place, places
 from freehold.app.secrets import Secrets, find_secrets
@@ -253,7 +254,11 @@ def _open_file(
         limits=options.limits,
     )
 
-    database.open(lambda c: prepare_file(c, declared, path, options=options, is_first=is_first))
+    def prepare(connection: apsw.Connection) -> None:
+        prepare_file(connection, declared, path, options=options, is_first=is_first)
+        check_file(connection, secrets)
+
+    database.open(prepare)
     invariant(database.path is not None, "an application's database is a file")
     return database
 
@@ -273,7 +278,11 @@ def _open_server(
         limits=options.limits,
     )
 
-    database.open(lambda c: prepare_server(c, declared, options, is_first=is_first))
+    def prepare(connection: BlockingConnection) -> None:
+        prepare_server(connection, declared, options, is_first=is_first)
+        check_server(connection, secrets)
+
+    database.open(prepare)
     return database
 
 

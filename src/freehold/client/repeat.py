@@ -9,8 +9,9 @@ connection was lost is simply sent again, as a query is.
     overloaded, unavailable, unknown    again after a while with full jitter, out of a budget
     anything else                       told to the caller
 
-An attempt that was refused before anybody looked at the key (too busy, no rights, too late)
-says nothing about an earlier attempt whose answer was lost: then the outcome is unknown.
+An attempt that may have been refused before anybody looked at the key (too busy, no rights, too
+late, a server of another version) says nothing about an earlier attempt whose answer was lost:
+then the outcome is unknown.
 The budget keeps clients who all meet the same trouble from making it worse: a tenth of the
 calls may be attempts of that kind, and a few more at the beginning.
 """
@@ -23,13 +24,9 @@ from freehold.client.method import Method
 from freehold.clock import SystemClock
 from freehold.errors import (
     CallError,
-    DeadlineExceeded,
     OutcomeUnknown,
     Overloaded,
-    PermissionDenied,
     SeqNotReached,
-    Unauthenticated,
-    Unavailable,
 )
 from freehold.ids import Ids
 
@@ -39,10 +36,10 @@ _FIRST_WAIT_S: Final = 0.05
 _LONGEST_WAIT_S: Final = 2.0
 _BUDGET_MAX: Final = 10.0
 _BUDGET_SHARE: Final = 0.1
-#: Refusals that came before the key was looked up.
-_UNLOOKED: Final = (
-    Overloaded, Unavailable, DeadlineExceeded, Unauthenticated, PermissionDenied
-)  # fmt: skip
+#: Answers of somebody who has looked at the key; every other refusal may have come before.
+_LOOKED: Final = frozenset(
+    ("not_found", "conflict", "idempotency_mismatch", "answer_gone", "secret_gone")
+)
 
 
 def new_key(ids: Ids) -> str:
@@ -97,7 +94,7 @@ def honest(error: CallError, method: Method[Any], *, was_sent: bool) -> CallErro
         method: What was called.
         was_sent: The answer of an earlier attempt was lost.
     """
-    if not was_sent or method.is_query or not isinstance(error, _UNLOOKED):
+    if not was_sent or method.is_query or error.code in _LOOKED:
         return error
     unknown = OutcomeUnknown(
         f"{method.name} was sent, its answer was lost, and now: {error.detail}",

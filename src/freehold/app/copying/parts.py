@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import sqlalchemy as sa
 
 from freehold.access import ACCESS_SCHEMA
+from freehold.app.checks import CHECKS_TABLE
 from freehold.app.declaration import Database
 from freehold.migrate.history import HISTORY_TABLE, Entry
 from freehold.rpc.idempotency import IDEMPOTENCY_SCHEMA
@@ -71,8 +72,9 @@ class Part:
 META: Final = Part(META_TABLE, ("id", "seq", "fence", "cursor_key"), ("id",), is_own=True)
 
 
-#: What is not copied row by row: the history; and a lock and marks that only one server needs.
-NOT_COPIED: Final = frozenset((HISTORY_TABLE, "_freehold_writer", "_freehold_marks"))
+#: What is not copied row by row: the history; the check values of secrets, which the next start
+#: makes; and a lock and marks that only one server needs.
+NOT_COPIED: Final = frozenset((HISTORY_TABLE, CHECKS_TABLE, "_freehold_writer", "_freehold_marks"))
 
 
 def parts_of(declared: Database, *, is_first: bool) -> list[Part]:

@@ -116,6 +116,18 @@ class Known:
         """There is this commit."""
         self.seq = max(self.seq, seq)
 
+    def is_truth(self, seq: int) -> None:
+        """
+        This is the last one, and there is none behind it.
+
+        It is lower only when the server went back: another one took over that had not got them
+        all. Then nobody may be told that what is lost is there.
+        """
+        if seq < self.seq:
+            _LOG.error("the database went back from commit %d to %d", self.seq, seq)
+            self.own_seq = min(self.own_seq, seq)
+        self.seq = seq
+
 
 class Batches:
     """
@@ -323,7 +335,7 @@ class _Attempt:
         rows = self._wait(self._line.fetch(_WHERE, ()))
         self._seq = rows[0][0]
         # Whoever is answered by what is there already is told of a commit that has it.
-        self._of._known.hear(self._seq)
+        self._of._known.is_truth(self._seq)
 
     def _run_all(
         self, todo: Sequence[Pending], careful: set[int], more: More | None

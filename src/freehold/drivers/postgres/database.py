@@ -33,8 +33,8 @@ from freehold.drivers.postgres.doubt import new_mark
 from freehold.drivers.postgres.inspect import inspect_sql
 from freehold.drivers.postgres.line import LOST, Line, connect
 from freehold.drivers.postgres.listener import Listener
-from freehold.drivers.postgres.readers import Queries, Readers
-from freehold.drivers.postgres.refusals import Lost, closed, gone, unknown
+from freehold.drivers.postgres.readers import SEQ_SQL, Queries, Readers
+from freehold.drivers.postgres.refusals import Lost, closed, gone, refused, unknown
 from freehold.drivers.postgres.side import (
     BlockingConnection,
     Side,
@@ -268,7 +268,8 @@ class PostgresDatabase:
         return line
 
     async def _connect_reader(self) -> Line:
-        return await connect(
+        known = self._known.seq
+        line = await connect(
             self.address.url,
             settings={
                 "default_transaction_read_only": "on",
@@ -277,6 +278,10 @@ class PostgresDatabase:
             },
             silence_s=2 * self._limits.statement_time_ms_max / 1000 + _LATER_S,
         )
+        ((seq, _),) = await line.fetch(SEQ_SQL, ())
+        if seq < known:
+            self._known.is_truth(seq)
+        return line
 
     # What dispatch asks for, see `db.ports`.
 
@@ -316,6 +321,8 @@ class PostgresDatabase:
                 break
             except (Lost, *LOST):
                 continue
+            except asyncpg.PostgresError as error:
+                pending.settle(refused(error))
             except InDoubt:
                 pending.settle(unknown())
                 break
@@ -336,7 +343,7 @@ class PostgresDatabase:
         call = InProcessCall(run, caller)
         for _ in range(_TRIES):
             # A function's own OSError is no lost connection.
-            with suppress(*LOST), side.line() as line:
+            with suppress(*LOST), _refusals_of_connecting(), side.line() as line:
                 try:
                     call.done(*self._queries.run(line, call, side.wait))
                 except Lost:
@@ -454,6 +461,17 @@ class PostgresDatabase:
         if self._side is None:
             raise closed()
         return self._side
+
+
+@contextmanager
+def _refusals_of_connecting() -> Iterator[None]:
+    """The server lets nobody in: a call error for who waits."""
+    try:
+        yield
+    except LOST:
+        raise
+    except asyncpg.PostgresError as error:
+        raise refused(error) from None
 
 
 def _nobody() -> None:

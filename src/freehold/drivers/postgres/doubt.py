@@ -41,7 +41,10 @@ _LAST: Final = 'SELECT "seq", 0 FROM "_freehold_marks" WHERE "id" = $1::bigint'
 async def new_mark(line: Line) -> int:
     """A mark that no other process has, of none of its commits yet."""
     await line.run(_SWEEP)
+    # A number that a crash takes back would be given out again.
+    await line.run("BEGIN; SET LOCAL synchronous_commit = on")
     ((mark, _),) = await line.fetch(_NEW, ())
+    await line.run("COMMIT")
     return int(mark)
 
 

@@ -146,9 +146,13 @@ async def connect(
         server_settings={"application_name": "freehold", "jit": "off", **(settings or {})},
     )
     # sum() of whole numbers is numeric there and a whole number on SQLite.
-    await connection.set_type_codec(
-        "numeric", encoder=str, decoder=_number, schema="pg_catalog", format="text"
-    )
+    try:
+        await connection.set_type_codec(
+            "numeric", encoder=str, decoder=_number, schema="pg_catalog", format="text"
+        )
+    except BaseException:
+        connection.terminate()
+        raise
     return Line(connection)
 
 

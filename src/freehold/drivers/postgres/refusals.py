@@ -128,7 +128,7 @@ def refused(error: BaseException) -> BaseException:
         return gone()
     if isinstance(error, asyncpg.PostgresError):
         return Unavailable(
-            f"PostgreSQL refused the call ({error.sqlstate}); nothing was written.",
+            f"PostgreSQL refused the call{_code(error)}; nothing was written.",
             hint="Its log has the reason.",
         )
     return error
@@ -162,3 +162,7 @@ def closed() -> CallError:
 def too_late() -> CallError:
     """What a caller hears whose call was not begun in time."""
     return DeadlineExceeded("the call's time ran out while it waited; nothing was done.")
+
+
+def _code(error: asyncpg.PostgresError) -> str:
+    return f" ({error.sqlstate})" if error.sqlstate else ""

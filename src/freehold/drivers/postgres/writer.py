@@ -73,6 +73,10 @@ class Writer:
         #: The server is there and took no more connections last time.
         self._is_full = False
         self._bridge = Bridge()
+        #: Those that the present batch has yet to answer.
+        self._present: list[Pending] = []
+        #: Since when the server has not answered.
+        self._lost_at_ns: int | None = None
         #: When the present batch began; None between batches.
         self.busy_since_ns: int | None = None
         #: Whether the server answered last time.
@@ -149,6 +153,7 @@ class Writer:
         waiting = list(batch)
         losses = 0
         while waiting:
+            self._present = waiting
             line = await self._ready(waiting)
             if line is not None:
                 # Who loses the connection may be among them; alone, the others get through.
@@ -226,13 +231,17 @@ class Writer:
 
         None when nobody is left to run.
         """
-        until_ns = self._clock.monotonic_ns() + PATIENCE_NS
         wait_s = _FIRST_WAIT_S
         while True:
             line = await self._connected()
             if line is not None:
+                self._lost_at_ns = None
                 return line
             now_ns = self._clock.monotonic_ns()
+            # Counted from the loss: who comes later knows already that nobody answers.
+            self._lost_at_ns = self._lost_at_ns or now_ns
+            until_ns = self._lost_at_ns + PATIENCE_NS
+            self._tell_late(now_ns)
             for pending in waiting:
                 if self._is_full:
                     pending.settle(refused(asyncpg.exceptions.TooManyConnectionsError()))
@@ -244,6 +253,14 @@ class Writer:
                 return None
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+    def _tell_late(self, now_ns: int) -> None:
+        """While nobody answers, those in the queue hear of their own time too."""
+        late = [pending for pending in self._queue if now_ns >= pending.call.deadline_ns]
+        for pending in late:
+            self._queue.remove(pending)
+            pending.settle(too_late())
+            _tell(pending)
 
     async def _connected(self) -> Line | None:
         if self._line is None or self._line.is_closed:
@@ -263,7 +280,7 @@ class Writer:
         """After a defect: nobody waits for ever, and nobody hears what may not be so."""
         if self._line is not None:
             self._line.hang_up()
-        for pending in batch:
+        for pending in dict.fromkeys((*batch, *self._present)):
             if not pending.is_settled:
                 pending.settle(OutcomeUnknown("a defect ended the batch; look before you repeat."))
                 pending.value = None

@@ -63,7 +63,13 @@ const _BUDGET_MAX = 10;
 const _BUDGET_SHARE = 0.1;
 const _TIMER_MAX_MS = 2 ** 31 - 1;
 /** Refusals that came before the idempotency key was looked up. */
-const _UNLOOKED = [Overloaded, Unavailable, DeadlineExceeded, Unauthenticated, PermissionDenied];
+const _LOOKED = new Set([
+  "not_found",
+  "conflict",
+  "idempotency_mismatch",
+  "answer_gone",
+  "secret_gone",
+]);
 /** What Node says when there was no connection at all; a browser does not tell. */
 const _NEVER_SENT = new Set([
   "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN",
@@ -332,8 +338,7 @@ function _waitMs(ended: _Failure, count: number): number | null {
 
 /** What the caller hears of the last attempt, when an earlier one may have happened. */
 function _honest(error: CallError, request: _Request<unknown>, wasSent: boolean): CallError {
-  const isUnlooked = _UNLOOKED.some((kind) => error instanceof kind);
-  if (!wasSent || request.isQuery || !isUnlooked) return error;
+  if (!wasSent || request.isQuery || _LOOKED.has(error.code)) return error;
   return new OutcomeUnknown({
     detail: `${request.name} was sent, its answer was lost, and now: ${error.detail}`,
     hint: "Ask again under the same idempotency key, or look whether it happened.",
