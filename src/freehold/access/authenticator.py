@@ -93,12 +93,13 @@ class KeyAuthenticator:
         self._stale_after_seq = self._database.own_seq
 
     def changed(self) -> None:
-        """Another process has changed a key, or may have: read them all now, and wait for it."""
-        try:
-            self._read()
-        except Exception:
-            # Whatever it was: the next call tries again.
-            self._stale_after_seq = -1
+        """
+        Another process has changed a key, or may have: read them all now, and wait for it.
+
+        Raises:
+            CallError: The database does not answer; whoever told this tells it again.
+        """
+        self._read()
 
     def _read(self) -> None:
         with self._reading:

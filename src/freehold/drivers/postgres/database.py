@@ -49,6 +49,8 @@ from freehold.wire.limits import Limits
 
 T = TypeVar("T")
 _LOG = logging.getLogger("freehold.postgres")
+#: How long after a change of keys that could not be told it is told again.
+_TELL_AGAIN_S: Final = 0.5
 #: How long one statement of a migration may take: building an index over a large table.
 _MIGRATION_S: Final = 6 * 3600.0
 #: How often something that waits is tried again when its connection was lost.
@@ -252,8 +254,11 @@ class PostgresDatabase:
             try:
                 # Whoever is told reads and waits, which the event loop must not.
                 await asyncio.get_running_loop().run_in_executor(None, self.keys_changed)
-            except Exception:
-                _LOG.exception("the change of a key could not be told")
+            except Exception as error:
+                _LOG.warning("a change of keys is told again: %s", type(error).__name__)
+                # Not by a call of somebody's, who would wait on the event loop for it.
+                self._tells_again = self._listener is not None
+                await asyncio.sleep(_TELL_AGAIN_S if self._tells_again else 0)
 
     async def _connect_writer(self) -> Line:
         # The server's own bounds come first: they know that nothing was done.

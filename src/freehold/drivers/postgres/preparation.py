@@ -15,6 +15,7 @@ from freehold.schema.sqltext import literal, quoted
 
 #: Two processes that start at once make the tables one after the other.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('freehold:' || current_schema(), 0))"
+_SCHEMA_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('freehold: a schema', 0))"
 _META: Final = """
 CREATE TABLE IF NOT EXISTS "_freehold_meta" (
     "id" BIGINT PRIMARY KEY CHECK ("id" = 1),
@@ -35,7 +36,10 @@ def make_schema(connection: BlockingConnection, name: str) -> None:
     """The PostgreSQL schema that holds the tables; made when it is not there."""
     found = connection.rows("SELECT 1, 0 FROM pg_namespace WHERE nspname = $1", name)
     if not found:
-        connection.run(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}")
+        # IF NOT EXISTS alone is not enough: two who look at the same moment both find nothing.
+        connection.run(
+            f"BEGIN; {_SCHEMA_LOCK}; CREATE SCHEMA IF NOT EXISTS {quoted(name)}; COMMIT"
+        )
 
 
 def ensure_meta(connection: BlockingConnection, ids: Ids) -> None:
