@@ -37,9 +37,7 @@ def make_schema(connection: BlockingConnection, name: str) -> None:
     found = connection.rows("SELECT 1, 0 FROM pg_namespace WHERE nspname = $1", name)
     if not found:
         # IF NOT EXISTS alone is not enough: two who look at the same moment both find nothing.
-        connection.run(
-            f"BEGIN; {_SCHEMA_LOCK}; CREATE SCHEMA IF NOT EXISTS {quoted(name)}; COMMIT"
-        )
+        connection.run(f"BEGIN; {_SCHEMA_LOCK}; CREATE SCHEMA IF NOT EXISTS {quoted(name)}; COMMIT")
 
 
 def ensure_meta(connection: BlockingConnection, ids: Ids) -> None:
