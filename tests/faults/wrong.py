@@ -9,6 +9,7 @@ Each is the real driver with one thing changed; nothing of it is in the library.
     blind      says `failed` of a COMMIT whose answer was lost, and asks nobody
     hopeful    takes a COMMIT whose answer was lost for rolled back, and runs it again
     unlocked   writes beside the others: no lock, and no isolation that would notice
+    hurried    lets the server answer a COMMIT before it is on the disk, as that was set to
     impatient  no lock, but SERIALIZABLE: the others are noticed (and this one is honest)
 """
 
@@ -66,6 +67,11 @@ def unlocked() -> None:
     _begin_with(lambda sql: _without_lock(sql).replace("SERIALIZABLE", "READ COMMITTED"))
 
 
+def hurried() -> None:
+    """Whatever the server is used to."""
+    _begin_with(lambda sql: sql.replace("; SET LOCAL synchronous_commit = on", ""))
+
+
 def impatient() -> None:
     """Only what the engine itself notices."""
     _begin_with(_without_lock)
@@ -90,6 +96,7 @@ KINDS: Final[dict[str, Callable[[], None]]] = {
     "blind": blind,
     "hopeful": hopeful,
     "unlocked": unlocked,
+    "hurried": hurried,
     "impatient": impatient,
 }
 

@@ -13,12 +13,13 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,8 @@ class Cluster:
     A running server; made by `cluster`.
 
     Args:
-        folder: Its data, its socket and its log.
+        folder: Its socket, its log, and its data unless that is elsewhere.
+        data: Its data; a test puts it on a disk that it can cut off.
         bin_folder: Where `postgres` and `initdb` are.
         user: Whom it runs as; None for the user of this process.
         port: A TCP port on 127.0.0.1, None for the socket alone.
@@ -66,11 +68,13 @@ class Cluster:
         folder: Path,
         bin_folder: Path,
         *,
+        data: Path,
         user: pwd.struct_passwd | None,
         port: int | None,
         settings: Mapping[str, str],
     ) -> None:
         self.folder = folder
+        self.data = data
         self.bin_folder = bin_folder
         self.port = port
         self._user = user
@@ -114,7 +118,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        arguments = [str(self.bin_folder / "postgres"), "-D", str(self.folder / "data")]
+        arguments = [str(self.bin_folder / "postgres"), "-D", str(self.data)]
         for name, value in self._settings.items():
             arguments += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:
@@ -144,7 +148,19 @@ class Cluster:
         if keeper is None:
             return
         mode = "immediate" if immediate else "fast"
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "-s", "stop")
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-s", "stop")
+        if keeper.stdin is not None:
+            keeper.stdin.close()
+        keeper.wait(timeout=_WAIT_S)
+
+    def kill(self) -> None:
+        """kill -9 of all its processes at once, as a power cut would; `start` recovers."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        for pid in _running_in(self.data):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if keeper.stdin is not None:
             keeper.stdin.close()
         keeper.wait(timeout=_WAIT_S)
@@ -160,13 +176,13 @@ class Cluster:
         secret.write_text(PASSWORD)
         self._give(secret)
         arguments = [
-            "initdb", "-D", str(self.folder / "data"), "-U", SUPERUSER, "-E", "UTF8", "-N",
+            "initdb", "-D", str(self.data), "-U", SUPERUSER, "-E", "UTF8", "-N",
             "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}",
         ]  # fmt: skip
         try:
             self._run(*arguments, *_ICU)
         except StartError:
-            shutil.rmtree(self.folder / "data", ignore_errors=True)
+            shutil.rmtree(self.data, ignore_errors=True)
             self._run(*arguments, "--locale=C")
 
     def _run(self, program: str, *arguments: str) -> str:
@@ -194,7 +210,11 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    *, tcp: bool = False, durable: bool = False, settings: Mapping[str, str] | None = None
+    *,
+    tcp: bool = False,
+    durable: bool = False,
+    settings: Mapping[str, str] | None = None,
+    data_in: Path | None = None,
 ) -> Iterator[Cluster]:
     """
     A new PostgreSQL for the length of the block.
@@ -203,6 +223,7 @@ def cluster(
         tcp: Listen on a free port of 127.0.0.1 too.
         durable: Sync to the disk as a real one does; left out for speed otherwise.
         settings: More settings of the server.
+        data_in: A folder that gets its data, on a disk of the test's own.
 
     Raises:
         StartError: There are no programs, or they do not run here.
@@ -222,13 +243,26 @@ def cluster(
             **(settings or {}),
         }
         bin_folder = _reachable(find_programs(), folder, user)
-        made_here = Cluster(folder, bin_folder, user=user, port=port, settings=chosen)
+        data = (data_in or folder) / "data"
+        if data_in is not None and user is not None:
+            os.chown(data_in, user.pw_uid, user.pw_gid)
+        made_here = Cluster(folder, bin_folder, data=data, user=user, port=port, settings=chosen)
         made_here.initialise()
         made_here.start()
         try:
             yield made_here
         finally:
             made_here.stop(immediate=True)
+
+
+def _running_in(folder: Path) -> list[int]:
+    """The processes whose folder of work it is; a server and all that it started stay there."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
 
 
 def find_programs() -> Path:

@@ -1,0 +1,95 @@
+"""
+The power goes, for real: ext4 and XFS stop at once, under load, and come back.
+
+Clients of the real server write without end; the file system that holds the database is cut off
+in the middle, everything that had it open is killed, and the next start finds what was synced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from freehold.testing.cluster import cluster
+from tests.faults.disk_image import DiskImage, FileSystem, disk_image
+from tests.faults.figures import record
+from tests.faults.share import SEED, share
+from tests.faults.world import World, serving
+
+CLIENTS = 16
+KINDS: tuple[FileSystem, ...] = ("ext4", "xfs")
+
+pytestmark = [pytest.mark.promise("P1"), pytest.mark.promise("P3")]
+
+
+@contextmanager
+def postgres_on(disk: DiskImage, *, wrong: str | None = None, **settings: str) -> Iterator[World]:
+    """A data layer on a PostgreSQL whose data is on that disk."""
+    with (
+        cluster(tcp=True, durable=True, data_in=disk.folder, settings=settings) as server,
+        serving(server, 1, wrong=wrong) as here,
+    ):
+        server.sql("CHECKPOINT")
+        disk.sync()
+        yield here
+
+
+async def cut_postgres(here: World, disk: DiskImage, chance: random.Random) -> None:
+    """Lose power in the middle of the load, and come back."""
+    await here.acknowledged(2 * CLIENTS)
+    await asyncio.sleep(chance.uniform(0, 0.05))
+    await asyncio.to_thread(disk.cut)
+    here.server.kill()
+    await asyncio.to_thread(disk.mount_again)
+    await asyncio.to_thread(here.server.start)
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(share(120, 7_200))
+@pytest.mark.parametrize("kind", KINDS)
+def test_postgresql_keeps_what_was_acknowledged(kind: FileSystem) -> None:
+    """The server's disk is cut off again and again: what was told is so."""
+    chance = random.Random(SEED)
+    cuts = share(3, 250)
+    began = time.monotonic()
+
+    async def trouble(here: World) -> None:
+        for _ in range(cuts):
+            await cut_postgres(here, disk, chance)
+            await here.acknowledged(CLIENTS)
+
+    # The server would answer early if it could: the data layer does not let it.
+    with disk_image(kind) as disk, postgres_on(disk, synchronous_commit="off") as here:
+        asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
+        found = here.contradictions()
+        record(
+            "P1", f"power cuts of {kind} under PostgreSQL", seconds=time.monotonic() - began,
+            bad=len(found), cuts=cuts, mutations=len(here.history.told),
+            acknowledged=here.history.count("ok"),
+        )  # fmt: skip
+        here.judge()
+
+
+def test_an_answer_before_the_sync_is_found_out_on_postgresql() -> None:
+    """Negative control: without the data layer's word for it, acknowledged commits are lost."""
+    chance = random.Random(SEED)
+    began = time.monotonic()
+    settings = {"synchronous_commit": "off", "wal_writer_delay": "2s"}
+
+    async def trouble(here: World) -> None:
+        await cut_postgres(here, disk, chance)
+
+    with disk_image("ext4") as disk, postgres_on(disk, wrong="hurried", **settings) as here:
+        asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
+        found = here.contradictions()
+        record(
+            "P1", "negative control: power cuts, PostgreSQL answers before it has synced",
+            seconds=time.monotonic() - began, bad=len(found), cuts=disk.cuts,
+            acknowledged=here.history.count("ok"),
+        )  # fmt: skip
+    assert any("is lost" in each for each in found), f"seed {SEED}: {found[:5]}"
