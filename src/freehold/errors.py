@@ -368,6 +368,9 @@ def problem(error: CallError) -> dict[str, Any]:
         "retryable": error.retryable,
         "outcome": error.outcome,
     }
+    if isinstance(error, Overloaded):
+        # HTTP says it in a header too; over frames this is the only place.
+        parts["retryAfterS"] = error.retry_after_s
     if error.path is not None:
         parts["path"] = error.path
     if error.data:

@@ -318,6 +318,7 @@ def cursor_of(library: TestDatabase, what: Any = BY_NAME, **params: Any) -> str:
     return cursor
 
 
+@pytest.mark.attack("A8")
 @pytest.mark.parametrize(("length", "spare"), [(0, 2), (1, 0), (2, 4)])
 def test_a_cursor_altered_at_any_place_is_refused(length: int, spare: int) -> None:
     """Each character, changed, left out or doubled; also bits that base64 does not look at."""
@@ -336,6 +337,7 @@ def test_a_cursor_altered_at_any_place_is_refused(length: int, spare: int) -> No
                     db.page(what, limit=3, cursor=altered)
 
 
+@pytest.mark.attack("A8")
 @pytest.mark.parametrize(
     "cursor", ["", "=", "a", "AAAA", "\0", "ü", "\ud800", " ", "-_-_", "x" * 10_000, "====="]
 )
@@ -348,6 +350,7 @@ def test_what_is_no_cursor_is_refused(authors: TestDatabase, cursor: str) -> Non
     assert "nextCursor" in refusal.value.hint
 
 
+@pytest.mark.attack("A8")
 @settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_are_a_cursor_by_chance(raw: bytes) -> None:
@@ -367,6 +370,7 @@ OTHER_QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
+@pytest.mark.attack("A8")
 @pytest.mark.parametrize("name", OTHER_QUESTIONS)
 def test_a_cursor_is_of_its_own_question(authors: TestDatabase, name: str) -> None:
     """It says where to go on, and that means nothing elsewhere."""
@@ -376,6 +380,7 @@ def test_a_cursor_is_of_its_own_question(authors: TestDatabase, name: str) -> No
         OTHER_QUESTIONS[name](db, cursor)
 
 
+@pytest.mark.attack("A8")
 def test_a_cursor_is_of_its_own_filters(authors: TestDatabase) -> None:
     """The same again goes on; another value, one more or one fewer does not."""
     cursor = cursor_of(authors, FILTERED, e="a00")
@@ -389,6 +394,7 @@ def test_a_cursor_is_of_its_own_filters(authors: TestDatabase) -> None:
                 db.page(FILTERED, cursor=cursor, **params)
 
 
+@pytest.mark.attack("A8")
 @pytest.mark.parametrize(
     "other",
     [Caller("k2"), Caller("k1", user="bo"), Caller("k1"), Caller("k", user="1/ada")],
@@ -425,6 +431,7 @@ def test_a_cursor_outlives_the_process(tmp_path: Any) -> None:
         assert [item.a for item in db.page(by_a, cursor=cursor).items] == [2, 3, 4]
 
 
+@pytest.mark.attack("A8")
 def test_a_cursor_of_another_database_is_refused() -> None:
     """The same schema, the same rows, the same caller; another key."""
     by_a = select(Item).order_by(Item.c.a)

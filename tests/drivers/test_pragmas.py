@@ -42,6 +42,7 @@ def settings_of(connection: apsw.Connection) -> dict[Any, Any]:
     return said | {code: connection.config(code, -1) for code in _CONFIGS}
 
 
+@pytest.mark.attack("A41")
 def test_every_setting_is_read_back(ram: Path) -> None:
     """On the writer, on a reader, and only readers are read-only."""
     with ledger(ram / "ledger.db") as database:
@@ -141,6 +142,7 @@ def _a_folder(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.attack("A41")
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [(_no_database, "is no SQLite database"), (_a_folder, "cannot be opened")],

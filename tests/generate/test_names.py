@@ -56,6 +56,7 @@ def places(word: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.attack("A44")
 @pytest.mark.parametrize("word", HOSTILE)
 def test_a_word_that_is_no_identifier_is_refused_wherever_it_stands(word: str) -> None:
     """By every generator, with the word in the sentence."""
@@ -204,6 +205,7 @@ FIELDS = st.lists(
 )
 
 
+@pytest.mark.attack("A44")
 @settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from([*NAMES, "connect", "x y"]),

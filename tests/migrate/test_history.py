@@ -99,6 +99,7 @@ def test_a_history_that_contradicts_itself_is_refused(damage: str) -> None:
             apply(connection, [ONE, TWO, THREE], clock=ManualClock())
 
 
+@pytest.mark.attack("A41")
 def test_another_program_s_file_is_refused() -> None:
     """A version in the header without a history, and tables without a history."""
     with opened() as connection:
@@ -146,6 +147,7 @@ def test_what_fits_two_migrations_is_not_adopted_by_guess() -> None:
         assert pending(connection, [ONE, data]) == [data]
 
 
+@pytest.mark.attack("A41")
 def test_another_shape_is_not_adopted() -> None:
     """The nearest difference is said."""
     with opened() as connection:

@@ -119,6 +119,7 @@ def test_of_two_equal_names_the_last_one_counts(desk: Desk) -> None:
     assert JSON.decode(desk.ask("echo", b'{"left_out":"a","left_out":"b"}').body)[-1] == "b"
 
 
+@pytest.mark.attack("A28")
 @BOTH
 @pytest.mark.parametrize("number", [INT_MAX, -INT_MAX])
 def test_a_whole_number_stays_within_what_every_client_has(
@@ -152,6 +153,7 @@ def test_an_int64_travels_as_text_whatever_its_size(desk: Desk) -> None:
     assert "decimal string" in refusal(desk, "echo", b'{"big":9007199254740993}').detail
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_a_float_that_is_no_number_is_refused(desk: Desk, number: float) -> None:
     """MessagePack can say it: in a parameter, in a nested struct, and in Any."""
@@ -169,12 +171,14 @@ def test_a_float_that_is_no_number_is_refused(desk: Desk, number: float) -> None
     )  # fmt: skip
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize("body", [b'{"ratio":NaN}', b'{"ratio":1e400}', b'{"anything":-1e999}'])
 def test_json_has_no_such_number_either(desk: Desk, body: bytes) -> None:
     """NaN is no JSON, and 1e400 is no float."""
     refusal(desk, "echo", body)
 
 
+@pytest.mark.attack("A28")
 @BOTH
 def test_nul_is_refused_by_its_path(desk: Desk, codec: Codec) -> None:
     """No text of the database may hold it."""
@@ -183,6 +187,7 @@ def test_nul_is_refused_by_its_path(desk: Desk, codec: Codec) -> None:
     assert desk.value("echo", {"raw": b"\0"}, codec=codec)[5] in ("AA==", b"\0")
 
 
+@pytest.mark.attack("A28")
 @BOTH
 def test_the_depth_limit_is_met_exactly(desk: Desk, codec: Codec) -> None:
     """The arguments are the first level; 32 pass, 33 do not."""
@@ -198,6 +203,7 @@ def test_the_depth_limit_is_met_exactly(desk: Desk, codec: Codec) -> None:
     assert "deeper than 32" in refusal(desk, "echo", deep(33), codec).detail
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize(
     "body", [b"[" * 100_000, b'{"a":' * 1000, b'{"anything":' + b"[" * 500_000]
 )
@@ -206,6 +212,7 @@ def test_json_bombs_are_refusals(desk: Desk, body: bytes) -> None:
     refusal(desk, "echo", body)
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize(
     "body",
     [

@@ -57,6 +57,8 @@ def refused(desk: Desk, method: str, body: bytes, codec: Codec) -> str | None:
     return (error.path or "") if isinstance(error, InvalidArgument) else None
 
 
+@pytest.mark.attack("A28")
+@pytest.mark.promise("P17")
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(METHODS), st.binary(max_size=80), CODECS)
 def test_arbitrary_bytes_are_never_internal(
@@ -66,6 +68,8 @@ def test_arbitrary_bytes_are_never_internal(
     refused(open_desk, method, body, codec)
 
 
+@pytest.mark.attack("A28")
+@pytest.mark.promise("P17")
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(METHODS), ANYTHING, CODECS, st.data())
 def test_damaged_bodies_are_never_internal(
@@ -80,6 +84,8 @@ def test_damaged_bodies_are_never_internal(
     refused(open_desk, method, bytes(body[:place]), codec)
 
 
+@pytest.mark.attack("A28")
+@pytest.mark.promise("P17")
 @settings(max_examples=600, deadline=None)
 @given(st.sampled_from(METHODS), ANYTHING)
 def test_both_codecs_refuse_the_same_values(open_desk: Desk, method: str, value: Any) -> None:

@@ -300,6 +300,7 @@ def test_what_is_no_transaction_is_refused_whole(
     assert database.database.read(names) == []
 
 
+@pytest.mark.attack("A2")
 def test_rights_are_looked_at_call_by_call(database: TestDatabase) -> None:
     """One call that the key may not make ends all."""
     reader = Caller("r", scopes=frozenset({"Shop.names"}))
@@ -310,6 +311,7 @@ def test_rights_are_looked_at_call_by_call(database: TestDatabase) -> None:
     assert answer.error.data["call"] == 1
 
 
+@pytest.mark.attack("A33")
 def test_depth_is_held_to_the_limit(database: TestDatabase) -> None:
     """Nested lists do not make the server recurse."""
     deep: Any = "x"
@@ -322,6 +324,7 @@ def test_depth_is_held_to_the_limit(database: TestDatabase) -> None:
     assert answer.error.code in ("invalid_argument", "too_large")
 
 
+@pytest.mark.attack("A33")
 def test_references_stand_for_no_more_than_a_request_may_hold(database: TestDatabase) -> None:
     """A few bytes that stand for many are no way to take the server's memory."""
     big = {
@@ -342,6 +345,7 @@ def test_references_stand_for_no_more_than_a_request_may_hold(database: TestData
     assert database.database.read(names) == []
 
 
+@pytest.mark.attack("A33")
 def test_references_are_counted(database: TestDatabase) -> None:
     """However short they are."""
     many = [{"$result": [0, "name"]}] * 1_001

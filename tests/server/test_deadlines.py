@@ -12,6 +12,8 @@ from freehold.clock import ManualClock
 from freehold.wire.frames import frame
 from tests.server.toy import KEY, Client, get, post, served
 
+pytestmark = [pytest.mark.attack("A30"), pytest.mark.promise("P16")]
+
 SHORT: dict[str, object] = {
     "header_time_s": 0.15,
     "body_time_s": 0.4,

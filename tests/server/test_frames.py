@@ -179,6 +179,7 @@ def test_an_error_answers_its_call_and_the_connection_goes_on(client: Client) ->
     assert second[3]["code"] == "unknown_method"
 
 
+@pytest.mark.promise("P17")
 def test_a_defect_says_nothing_about_itself(client: Client) -> None:
     """As over HTTP."""
     client.say([1, "Notes.crash", None, None])
@@ -288,6 +289,7 @@ def test_an_id_that_is_in_flight_cannot_be_used_again(toy: Toy, client: Client) 
     assert "second call has the id 1" in client.message()[2]["detail"]
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize(
     "payload", [b"", b"\xc1", b"\x94\x01", b"\x91" * 200_000, b"\xdf\xff\xff\xff\xff"]
 )
@@ -299,6 +301,7 @@ def test_bytes_that_are_no_message_are_refused(client: Client, payload: bytes) -
     assert client.is_ended()
 
 
+@pytest.mark.attack("A31")
 def test_a_frame_at_the_limit_is_taken_and_one_past_it_is_refused_by_its_length(
     tmp_path: Path,
 ) -> None:
@@ -320,6 +323,7 @@ def test_a_frame_at_the_limit_is_taken_and_one_past_it_is_refused_by_its_length(
         assert client.is_ended()
 
 
+@pytest.mark.attack("A32")
 def test_calls_in_flight_at_the_limit_are_begun_and_one_past_it_waits(tmp_path: Path) -> None:
     """The server stops reading until there is room; nothing is lost."""
     with served(unix_path=tmp_path / "private" / "s", limits={"calls_in_flight_max": 4}) as toy:
@@ -337,6 +341,8 @@ def test_calls_in_flight_at_the_limit_are_begun_and_one_past_it_waits(tmp_path: 
         assert sorted(client.message()[0] for _ in range(9)) == list(range(1, 10))
 
 
+@pytest.mark.attack("A28")
+@pytest.mark.promise("P17")
 @settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -379,6 +385,7 @@ def test_no_frames_make_the_server_break(toy: Toy, payloads: list[bytes], *, gre
 # -- revocation, leaving -------------------------------------------------------------------
 
 
+@pytest.mark.attack("A35")
 def test_a_revoked_key_ends_at_the_next_call(toy: Toy) -> None:
     """The call is refused, those before it are answered, and the connection ends."""
     client = toy.unix_client()

@@ -109,6 +109,7 @@ def test_the_options_of_a_call_reach_the_dispatcher(toy: Toy) -> None:
     assert request.caller.key_id == "toy"
 
 
+@pytest.mark.promise("P17")
 def test_a_defect_of_the_server_says_nothing_about_itself(toy: Toy) -> None:
     """The text of an unknown error goes to the log and never to the wire."""
     answer = asked(toy, post("Notes.crash"))
@@ -142,6 +143,7 @@ def test_a_problem_has_all_its_parts(toy: Toy) -> None:
 # -- keys ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("A1")
 @pytest.mark.parametrize("method", ["Notes.get", "Notes.add", "Notes.none", "No.thing", "x.__y"])
 @pytest.mark.parametrize("key", [None, "fh_test_bad", "fh_live_good", "x" * 900])
 def test_without_a_living_key_every_method_looks_the_same(
@@ -158,6 +160,7 @@ def test_without_a_living_key_every_method_looks_the_same(
     assert toy.notes.seen == []
 
 
+@pytest.mark.attack("A1")
 @pytest.mark.parametrize("value", ["Basic abc", "Bearer", "Bearer ", KEY, f"Bearer{KEY}"])
 def test_an_authorization_of_another_kind_is_no_key(toy: Toy, value: str) -> None:
     """Only `Bearer KEY` is one."""
@@ -173,12 +176,14 @@ def test_the_word_bearer_may_be_written_anyhow(toy: Toy) -> None:
     assert asked(toy, request).status == 200
 
 
+@pytest.mark.attack("A1")
 def test_a_key_in_the_address_is_no_key(toy: Toy) -> None:
     """Addresses are logged; keys do not belong there."""
     assert asked(toy, post(f"Notes.get?key={KEY}", key=None)).status == 401
     assert asked(toy, post(f"Notes.get?key={KEY}")).status == 400
 
 
+@pytest.mark.attack("A35")
 def test_a_revoked_key_ends_at_the_next_call_of_the_same_connection(toy: Toy) -> None:
     """The authenticator is asked on every call, not once per connection."""
     client = toy.client()
@@ -194,6 +199,7 @@ def test_a_revoked_key_ends_at_the_next_call_of_the_same_connection(toy: Toy) ->
 # -- paths and verbs -----------------------------------------------------------------------
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "path",
     [
@@ -312,6 +318,7 @@ def test_a_body_of_another_kind_is_refused(toy: Toy, content_type: str | None) -
     assert toy.notes.seen == []
 
 
+@pytest.mark.attack("A28")
 def test_a_compressed_body_is_refused(toy: Toy) -> None:
     """Nothing is unpacked here, so nothing can explode."""
     assert asked(toy, post("Notes.echo", extra="Content-Encoding: gzip\r\n")).status == 415

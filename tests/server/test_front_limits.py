@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from freehold.wire.limits import Limits
 from tests.server.toy import KEY, HttpAnswer, Toy, get, post, served
+
+pytestmark = [pytest.mark.attack("A31"), pytest.mark.promise("P16")]
 
 
 def asked(toy: Toy, request: bytes) -> HttpAnswer:
@@ -138,6 +142,7 @@ def test_a_header_that_drips_past_the_limit_is_refused() -> None:
         assert client.is_ended()
 
 
+@pytest.mark.attack("A32")
 def test_connections_at_the_limit_are_served_and_one_past_it_is_told() -> None:
     """503 with a time to come back, at once and without being asked."""
     with served(limits={"connections_max": 3}) as toy:
@@ -167,6 +172,7 @@ def test_a_connection_that_ends_makes_room_for_another() -> None:
         assert asked(toy, post("Notes.get")).status == 200
 
 
+@pytest.mark.attack("A32")
 def test_calls_in_flight_at_the_limit_are_begun_and_one_past_it_waits() -> None:
     """The next one begins when one is answered; none is lost, none is out of order."""
     with served(limits={"calls_in_flight_max": 4}) as toy:
@@ -182,6 +188,7 @@ def test_calls_in_flight_at_the_limit_are_begun_and_one_past_it_waits() -> None:
         assert len(toy.notes.seen) == 5
 
 
+@pytest.mark.attack("A32")
 def test_a_flood_on_one_connection_is_taken_in_portions() -> None:
     """Thousands of pipelined calls are all answered, in order, through a cap of 8."""
     with served(limits={"calls_in_flight_max": 8}) as toy:
@@ -193,6 +200,7 @@ def test_a_flood_on_one_connection_is_taken_in_portions() -> None:
         assert [client.answer().json for _ in range(3000)] == list(range(3000))
 
 
+@pytest.mark.attack("A32")
 def test_200_idle_connections_cost_others_nothing(toy: Toy) -> None:
     """They rest; a new one is served."""
     idle = [toy.client() for _ in range(200)]

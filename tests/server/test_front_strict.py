@@ -29,12 +29,14 @@ def asked_and_ended(toy: Toy, request: bytes) -> HttpAnswer:
 # -- host and origin -----------------------------------------------------------------------
 
 
+@pytest.mark.attack("A21")
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LocalHost", "localhost:1"])
 def test_a_loopback_host_is_let_in_with_any_port(toy: Toy, host: str) -> None:
     """Tunnels and containers change the port."""
     assert asked(toy, post("Notes.get", host=host)).status == 200
 
 
+@pytest.mark.attack("A21")
 @pytest.mark.parametrize(
     "host",
     [
@@ -61,6 +63,7 @@ def test_another_host_is_refused_on_every_path(toy: Toy, host: str) -> None:
     assert toy.notes.seen == []
 
 
+@pytest.mark.attack("A21")
 @pytest.mark.parametrize(
     "host", ["", "a b", "localhost:", "localhost:port", "localhost:123456", "a@b"]
 )
@@ -78,6 +81,7 @@ def test_a_configured_host_is_let_in() -> None:
         assert asked(toy, post("Notes.get", host="other.example")).status == 421
 
 
+@pytest.mark.attack("A21")
 @pytest.mark.parametrize("origin", ["http://evil.com", "null", "", "http://localhost:8791"])
 def test_a_web_page_of_an_origin_that_is_not_listed_is_refused(toy: Toy, origin: str) -> None:
     """Even one from this machine: another program may have served it."""
@@ -151,6 +155,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.attack("A27")
 @pytest.mark.parametrize("case", MALFORMED)
 def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
     toy: Toy, case: str
@@ -163,6 +168,7 @@ def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
     assert toy.notes.seen == []
 
 
+@pytest.mark.attack("A27")
 def test_a_tunnel_is_refused(toy: Toy) -> None:
     """This is no proxy."""
     answer = asked_and_ended(toy, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
@@ -170,6 +176,7 @@ def test_a_tunnel_is_refused(toy: Toy) -> None:
     assert answer.status == 400
 
 
+@pytest.mark.attack("A27")
 @pytest.mark.parametrize("version", ["2.0", "0.9"])
 def test_another_version_is_refused(toy: Toy, version: str) -> None:
     """505, and how to speak."""
@@ -178,6 +185,7 @@ def test_another_version_is_refused(toy: Toy, version: str) -> None:
     assert asked_and_ended(toy, request).status == 505
 
 
+@pytest.mark.attack("A45")
 def test_what_is_refused_is_told_without_control_characters(toy: Toy) -> None:
     """A stranger's bytes must not paint the terminal of who reads the answer or the log."""
     answer = asked(

@@ -51,6 +51,7 @@ def test_a_loopback_host_is_opened(host: str) -> None:
         assert listener.getsockname()[1] > 0
 
 
+@pytest.mark.attack("A34")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_another_host_is_refused_with_the_reason(host: str) -> None:
     """Keys would travel in clear."""
@@ -93,6 +94,7 @@ def test_a_port_that_cannot_be_is_refused() -> None:
 # -- the Unix socket -----------------------------------------------------------------------
 
 
+@pytest.mark.attack("A26")
 def test_a_unix_socket_is_made_for_its_owner_only(path: Path) -> None:
     """The directory 0700, the socket 0600, whatever the umask is."""
     before = os.umask(0)
@@ -105,6 +107,7 @@ def test_a_unix_socket_is_made_for_its_owner_only(path: Path) -> None:
         os.umask(before)
 
 
+@pytest.mark.attack("A26")
 @pytest.mark.parametrize("mode", [0o755, 0o710, 0o701, 0o777])
 def test_a_directory_that_others_can_enter_is_refused(path: Path, mode: int) -> None:
     """Who opens the socket needs no key, so who can enter matters."""
@@ -117,6 +120,7 @@ def test_a_directory_that_others_can_enter_is_refused(path: Path, mode: int) -> 
     assert not path.exists()
 
 
+@pytest.mark.attack("A26")
 def test_a_socket_that_a_dead_process_left_is_taken_away(path: Path) -> None:
     """Nobody answers there any more."""
     unix_socket(path).close()
@@ -126,6 +130,7 @@ def test_a_socket_that_a_dead_process_left_is_taken_away(path: Path) -> None:
         client.connect(str(path))
 
 
+@pytest.mark.attack("A26")
 @pytest.mark.usefixtures("listening")
 def test_a_socket_at_which_somebody_answers_stays(path: Path) -> None:
     """Two servers never share a path, and the first one keeps it."""
@@ -136,6 +141,7 @@ def test_a_socket_at_which_somebody_answers_stays(path: Path) -> None:
         client.connect(str(path))
 
 
+@pytest.mark.attack("A26")
 def test_a_file_at_the_path_stays_as_it_is(path: Path) -> None:
     """It may be anything, also somebody's work."""
     path.parent.mkdir(mode=0o700)
@@ -147,6 +153,7 @@ def test_a_file_at_the_path_stays_as_it_is(path: Path) -> None:
     assert path.read_text() == "work"
 
 
+@pytest.mark.attack("A26")
 def test_a_symlink_at_the_path_is_not_followed(path: Path, tmp_path: Path) -> None:
     """Neither to a file nor to a living socket nor to nothing."""
     path.parent.mkdir(mode=0o700)
@@ -172,6 +179,7 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         unix_socket(tmp_path / "file" / "s.sock")
 
 
+@pytest.mark.attack("A26")
 def test_servers_that_start_at_once_get_one_socket(path: Path) -> None:
     """Looking, taking away and binding are one step; a stale socket stands there before."""
     unix_socket(path).close()
@@ -197,6 +205,7 @@ def test_servers_that_start_at_once_get_one_socket(path: Path) -> None:
         client.connect(str(path))
 
 
+@pytest.mark.attack("A26")
 def test_only_our_own_socket_is_taken_away_at_the_end(path: Path, listening: socket.socket) -> None:
     """Another server may have the name by now."""
     ours = path.stat().st_ino
@@ -212,6 +221,7 @@ def test_only_our_own_socket_is_taken_away_at_the_end(path: Path, listening: soc
 # -- who is at the other end ---------------------------------------------------------------
 
 
+@pytest.mark.attack("A26")
 def test_the_peer_of_a_unix_socket_is_known() -> None:
     """By the kernel, not by what it says."""
     one, other = socket.socketpair(socket.AF_UNIX)
@@ -219,6 +229,7 @@ def test_the_peer_of_a_unix_socket_is_known() -> None:
         assert peer_uid(one) == os.getuid()
 
 
+@pytest.mark.attack("A26")
 @pytest.mark.parametrize(
     ("uid", "own", "trusted"),
     [(1000, 1000, True), (0, 1000, True), (1001, 1000, False), (1000, 0, False), (None, 1, True)],
@@ -228,6 +239,7 @@ def test_the_owner_and_root_are_trusted(uid: int | None, own: int, *, trusted: b
     assert trusts(uid, own=own) is trusted
 
 
+@pytest.mark.attack("A26")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_another_user_is_refused_at_the_unix_socket(tmp_path: Path) -> None:
     """First by the directory; and if that was opened to everybody, by who it is."""

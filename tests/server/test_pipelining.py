@@ -114,6 +114,7 @@ GOOD: list[tuple[bytes, int, Any]] = [
 ]
 
 
+@pytest.mark.attack("A27")
 @QUICK
 @given(
     chosen=st.lists(st.integers(0, len(GOOD) - 1), min_size=1, max_size=8),
@@ -160,6 +161,8 @@ def test_a_request_byte_by_byte_gets_its_answer(shared: Toy, number: int) -> Non
     assert value is None or answer.json == value
 
 
+@pytest.mark.attack("A27")
+@pytest.mark.promise("P17")
 @QUICK
 @given(
     number=st.integers(0, len(GOOD) - 1),

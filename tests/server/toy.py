@@ -260,7 +260,7 @@ class Client:
         first, *lines = head.decode().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines)
         status = int(first.split(" ")[1])
-        length = 0 if headless or status in (100, 101) else int(headers["content-length"])
+        length = 0 if headless or status in (100, 101, 204) else int(headers["content-length"])
         while len(self._buffer) < length:
             self._more()
         body, self._buffer = self._buffer[:length], self._buffer[length:]

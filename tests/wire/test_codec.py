@@ -75,6 +75,7 @@ def test_a_token_comes_raw_and_leaves_as_its_digest() -> None:
     assert JSON.encode(token) == b'"' + Hashed.of("sesame").digest.encode() + b'"'
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize(
     "text",
     [
@@ -99,6 +100,7 @@ def test_malformed_json_is_refused(text: bytes) -> None:
         JSON.decode(text)
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize("text", [b"\xa3\xed\xa0\x80", b"\x92\x01", b"\x01\x01", b"\xc1", b""])
 def test_malformed_messagepack_is_refused(text: bytes) -> None:
     """Lone surrogates, cut-off values, bytes after the end, and the byte that means nothing."""

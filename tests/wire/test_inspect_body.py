@@ -58,6 +58,7 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert is_refused(rows) == (False, False)
 
 
+@pytest.mark.attack("A28")
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(st.sampled_from('[]{}"\\u0,:\x00x')),
@@ -79,6 +80,7 @@ def test_the_answer_is_the_naive_one(value: Any, around: int) -> None:
     assert is_refused(value) == (has_nul or depth_of(value) > DEPTH,) * 2
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize(
     "body",
     [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 500_000 + b"]" * 500_000, b"[[[" * 33 + b'"\\u00'],
@@ -89,6 +91,7 @@ def test_a_hundred_thousand_brackets_are_refused_by_the_rule(body: bytes) -> Non
         inspect_json(body, DEPTH)
 
 
+@pytest.mark.attack("A28")
 @pytest.mark.parametrize("body", [b"\x91" * 100_000, b"\x81\xa1a" * 100_000])
 def test_messagepack_bombs_are_refused_or_left_to_the_decoder(body: bytes) -> None:
     """Recursion never leaves as itself."""

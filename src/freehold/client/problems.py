@@ -55,6 +55,9 @@ class ErrorTypes:
             path=path if isinstance(path, str) else None,
             data=data if isinstance(data, dict) else None,
         )
+        after = problem.get("retryAfterS")
+        if isinstance(error, Overloaded) and isinstance(after, int) and 0 <= after < 2**31:
+            error.retry_after_s = after
         if kind is CallError:
             kept = {key: problem[key] for key in ("code", "retryable", "outcome") if key in problem}
             vars(error).update(kept)

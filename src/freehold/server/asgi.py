@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from freehold.errors import CallError, invariant
-from freehold.server.refusals import http_problem
+from freehold.server.refusals import SAFE_HEADERS, http_problem
 
 if TYPE_CHECKING:
     from freehold.server.front import HttpConnection
@@ -33,6 +33,7 @@ class PageExchange:
         "_body_read",
         "_chunked",
         "_connection",
+        "_cors",
         "_gone",
         "_head",
         "_scope",
@@ -57,6 +58,7 @@ class PageExchange:
     ) -> None:
         path, _, query = url.partition(b"?")
         self._connection = connection
+        self._cors = connection.cors
         self._scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -131,7 +133,8 @@ class PageExchange:
         else:
             self.closes = True
             self._connection.settle(
-                self, http_problem(internal, closes=True, headless=self.headless)
+                self,
+                http_problem(internal, closes=True, headless=self.headless, cors=self._cors),
             )
 
     async def _receive(self) -> dict[str, Any]:
@@ -191,11 +194,16 @@ class PageExchange:
 
     def _make_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         lines = [_STATUS_LINES[status]]
-        length_is_said = status in _NO_BODY
+        said = set()
         for name, value in headers:
             invariant(b"\r" not in value and b"\n" not in value, "a header is one line")
-            length_is_said = length_is_said or name.lower() == b"content-length"
+            said.add(name.lower())
             lines += [name, b": ", value, b"\r\n"]
+        for name, value in SAFE_HEADERS.items():
+            if name not in said:
+                lines += [name, b": ", value, b"\r\n"]
+        lines.append(self._cors)
+        length_is_said = status in _NO_BODY or b"content-length" in said
         if self.closes:
             lines.append(b"connection: close\r\n")
         # A connection that ends after the answer marks the answer's end by that, and HTTP/1.0

@@ -17,6 +17,7 @@ from freehold.server import headers
 from freehold.server.known_heads import KnownHead
 from freehold.server.meter import UNKNOWN_METHOD
 from freehold.server.refusals import (
+    SAFE_LINES,
     MalformedRequest,
     MediaTypeRefused,
     UpgradeNeeded,
@@ -54,6 +55,7 @@ class CallExchange:
         "closes",
         "codec",
         "connection",
+        "cors",
         "headless",
         "refusal",
         "request",
@@ -67,6 +69,7 @@ class CallExchange:
         #: The answer goes out without its body.
         self.headless = headless
         self.codec: Codec = JSON
+        self.cors = connection.cors
         self.request: Request | None = None
         self.body = b""
         #: It will be answered with this and not be called.
@@ -168,6 +171,8 @@ class CallExchange:
         )
         body = answer.body
         head = _OK[self.codec.index] % (len(body), answer.seq)
+        if self.cors:
+            head += self.cors + SAFE_LINES
         if self.closes or hub.stopping:
             self.closes = self.closes or connection.is_last(self)
         connection.settle(self, head + (_CLOSE_END if self.closes else _END) + body)
@@ -182,7 +187,12 @@ class CallExchange:
         connection.settle(
             self,
             http_problem(
-                error, codec=self.codec, seq=seq, closes=self.closes, headless=self.headless
+                error,
+                codec=self.codec,
+                seq=seq,
+                closes=self.closes,
+                headless=self.headless,
+                cors=self.cors,
             ),
         )
 

@@ -2,6 +2,7 @@
 HTTP, as an asyncio protocol on httptools: calls are answered right here.
 
     bytes ──httptools──> CallExchange ──> dispatcher          POST /rpc/…
+                     └─> PreflightExchange                    OPTIONS, of a page that may call
                      └─> PageExchange ──> the pages' ASGI     everything else
                      └─> FramesConnection                     Upgrade: freehold
 
@@ -26,6 +27,7 @@ import httptools
 from freehold.errors import CallError, TooLarge
 from freehold.server import headers
 from freehold.server.asgi import PageExchange
+from freehold.server.browsers import PreflightExchange, may_read
 from freehold.server.connection import BODY, HEAD, IDLE, LINGER, Connection
 from freehold.server.exchange import CallExchange, frames_over_http, is_call, refused
 from freehold.server.frames import FramesConnection
@@ -41,7 +43,7 @@ from freehold.server.refusals import (
     http_problem,
 )
 
-Exchange = CallExchange | PageExchange
+Exchange = CallExchange | PageExchange | PreflightExchange
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SWITCHING: Final = (
@@ -70,6 +72,7 @@ class HttpConnection(Connection):
         "_seen",
         "_upgrading",
         "_url",
+        "cors",
     )
 
     def __init__(self, hub: Hub, *, trusted: bool = False) -> None:
@@ -86,6 +89,8 @@ class HttpConnection(Connection):
         self._exchange: Exchange
         self._begun = 0
         self._url = b""
+        #: Header lines by which a web page may read the answer; of an allowed origin only.
+        self.cors = b""
         self._seen: list[bytes | None] = []
         self._header_count = 0
         self._head_bytes = 0
@@ -124,6 +129,7 @@ class HttpConnection(Connection):
 
     def _answer_known(self, head: KnownHead, data: bytes) -> None:
         """A whole call whose head was parsed before: straight to the dispatcher."""
+        self.cors = b""
         exchange = CallExchange(self, closes=False, headless=False)
         exchange.begin_known(head, data[-head.body_bytes :])
         self.feeding = True
@@ -210,6 +216,7 @@ class HttpConnection(Connection):
         self.phase = HEAD
         self._begun += 1
         self._url = b""
+        self.cors = b""
         self._seen = headers.NOTHING.copy()
         self._header_count = 0
         self._head_bytes = 0
@@ -261,6 +268,9 @@ class HttpConnection(Connection):
             gate.check_host(host)
         if (origin := seen[headers.ORIGIN]) is not None:
             gate.check_origin(origin)
+            self.cors = may_read(origin)
+        elif (site := seen[headers.FETCH_SITE]) is not None:
+            gate.check_site(site)
         self._check_length(seen)
         if parser.should_upgrade():
             self._check_upgrade(verb)
@@ -298,6 +308,8 @@ class HttpConnection(Connection):
     def _exchange_for(self, verb: bytes, *, closes: bool) -> Exchange:
         url = self._url
         headless = verb == b"HEAD"
+        if self.cors and verb == b"OPTIONS":
+            return PreflightExchange(self, closes=closes)
         if is_call(url):
             exchange = CallExchange(self, closes=closes, headless=headless)
             try:

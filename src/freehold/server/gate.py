@@ -3,8 +3,9 @@ Which Host and Origin headers are let in.
 
 A web page can make a browser send requests to a server on the same machine, under a name of
 the page's own that was made to point at 127.0.0.1. Such a request says that name in Host
-and the page's origin in Origin, and neither is ever in these lists. Who calls and what it
-may do is decided later and elsewhere.
+and the page's origin in Origin, and neither is ever in these lists. An image or a link sends no
+Origin; browsers then say in Sec-Fetch-Site that another site made them ask. Who calls and what
+it may do is decided later and elsewhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from freehold.errors import StartError
 from freehold.server.headers import readable
 from freehold.server.refusals import MalformedRequest, OriginRefused, WrongHost
 
@@ -20,7 +22,16 @@ from freehold.server.refusals import MalformedRequest, OriginRefused, WrongHost
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(?::[0-9]{1,5})?")
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[0-9a-z_.-]+)(:[0-9]{1,5})?")
+#: What a browser says of a request that no page of another origin caused.
+_OWN_SITES: Final = frozenset({b"none", b"same-origin"})
 _REMEMBERED_MAX: Final = 64
+
+
+class BadName(StartError):
+    """A host or origin was given that no browser and no client could ever send."""
+
+    exit_code = 78
 
 
 class Gate:
@@ -33,7 +44,12 @@ class Gate:
         Args:
             hosts: Names beside the loopback ones, with a port (that port only) or without.
             origins: `https://studio.example`, as a browser writes them.
+
+        Raises:
+            BadName: One of them could never match.
         """
+        hosts, origins = tuple(hosts), tuple(origins)
+        _check_names(hosts, origins)
         self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().encode() for origin in origins)
         #: Header values that were let in; bounded, since the port is the caller's to choose.
@@ -72,4 +88,34 @@ class Gate:
             raise OriginRefused(
                 f"The origin {readable(value)!r} is not allowed to call.",
                 hint="Start the server with --allow-origin for it if that page is yours.",
+            )
+
+    def check_site(self, value: bytes) -> None:
+        """
+        Let a request without an Origin pass of which a browser says where it comes from.
+
+        A page on another port of this machine is of the `same-site` and a stranger all the same.
+
+        Raises:
+            OriginRefused: A page of another origin caused it.
+        """
+        if value.lower() not in _OWN_SITES:
+            raise OriginRefused(
+                f"A web page of another origin caused this request ({readable(value)}).",
+                hint="Start the server with --allow-origin for that page, and let it use fetch.",
+            )
+
+
+def _check_names(hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
+    for host in hosts:
+        if not host.isascii() or _HOST.fullmatch(host.encode("ascii")) is None:
+            raise BadName(
+                f"The host {host!r} can be in no Host header.",
+                hint="Give a name like data.example, or data.example:8443 for that port only.",
+            )
+    for origin in origins:
+        if _ORIGIN.fullmatch(origin.lower()) is None:
+            raise BadName(
+                f"The origin {origin!r} is not one that a browser sends.",
+                hint="Give scheme, host and port alone: https://studio.example, without a path.",
             )

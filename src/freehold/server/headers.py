@@ -24,13 +24,14 @@ CONNECTION: Final = 5
 UPGRADE: Final = 6
 EXPECT: Final = 7
 ORIGIN: Final = 8
+FETCH_SITE: Final = 9
 #: From here on stand those that most calls go without.
-FIRST_OPTION: Final = 9
-CONTENT_ENCODING: Final = 9
-IDEMPOTENCY_KEY: Final = 10
-MIN_SEQ: Final = 11
-TIMEOUT_MS: Final = 12
-CONTRACT: Final = 13
+FIRST_OPTION: Final = 10
+CONTENT_ENCODING: Final = 10
+IDEMPOTENCY_KEY: Final = 11
+MIN_SEQ: Final = 12
+TIMEOUT_MS: Final = 13
+CONTRACT: Final = 14
 
 #: A head with one of these is parsed each time.
 NEVER_KEPT: Final = (TRANSFER_ENCODING, UPGRADE, EXPECT, ORIGIN, CONTENT_ENCODING, IDEMPOTENCY_KEY)
@@ -46,6 +47,7 @@ WANTED: Final[dict[bytes, int]] = {
     b"upgrade": UPGRADE,
     b"expect": EXPECT,
     b"origin": ORIGIN,
+    b"sec-fetch-site": FETCH_SITE,
     b"content-encoding": CONTENT_ENCODING,
     b"idempotency-key": IDEMPOTENCY_KEY,
     b"freehold-min-seq": MIN_SEQ,

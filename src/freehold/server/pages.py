@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,9 +24,6 @@ from freehold.server.headers import key_of, readable
 from freehold.server.refusals import AddressUnknown, WrongVerb
 from freehold.server.seams import Authenticator, Gauge, HealthSource
 from freehold.wire.codec import JSON
-
-#: What a browser may make of an answer: nothing but what it says it is, and not for long.
-_SAFE: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def pages_app(
 
     async def show_metrics(request: Request) -> Response:
         _need_key(request, authenticator)
-        return Response(metrics(), media_type="text/plain; version=0.0.4", headers=_SAFE)
+        return Response(metrics(), media_type="text/plain; version=0.0.4")
 
     app = Starlette(
         routes=[
@@ -110,7 +107,7 @@ def _need_key(request: Request, authenticator: Authenticator) -> None:
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
-    return Response(body, status_code=status, media_type="application/json", headers=_SAFE)
+    return Response(body, status_code=status, media_type="application/json")
 
 
 def _problem(error: CallError, headers: dict[str, str]) -> Response:
@@ -118,7 +115,7 @@ def _problem(error: CallError, headers: dict[str, str]) -> Response:
         JSON.encode(problem(error)),
         status_code=error.status,
         media_type="application/problem+json",
-        headers=_SAFE | headers,
+        headers=headers,
     )
 
 

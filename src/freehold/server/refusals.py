@@ -109,6 +109,18 @@ class TooManyConnections(Overloaded):
     """Every connection that may be open is."""
 
 
+#: For every answer that a browser may come upon by itself: it is what it says it is, it is not
+#: kept, shown in no frame, runs nothing, and is embedded by no page.
+SAFE_HEADERS: Final = {
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+    b"vary": b"origin",
+}
+SAFE_LINES: Final = b"".join(b"%b: %b\r\n" % header for header in SAFE_HEADERS.items())
+
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -119,6 +131,7 @@ def http_problem(
     seq: int | None = None,
     closes: bool = False,
     headless: bool = False,
+    cors: bytes = b"",
 ) -> bytes:
     """
     The error as a whole HTTP answer.
@@ -129,6 +142,7 @@ def http_problem(
         seq: The last commit that the answer has seen, where it has seen one.
         closes: Whether the connection ends after it.
         headless: The request was a HEAD: the length is told, the body is not sent.
+        cors: Header lines that let a web page read it.
     """
     body = codec.encode(problem(error))
     kind = "application/problem+json" if codec is JSON else codec.content_type
@@ -142,7 +156,7 @@ def http_problem(
     lines += _extra_headers(error)
     if closes:
         lines.append("connection: close")
-    head = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
+    head = "\r\n".join(lines).encode("ascii") + b"\r\n" + cors + SAFE_LINES + b"\r\n"
     return head if headless else head + body
 
 

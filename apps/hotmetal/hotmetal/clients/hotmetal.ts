@@ -558,7 +558,7 @@ function _errorOf(
   const name = _textIn(problem, "error");
   const code = _textIn(problem, "code");
   const kind = _KINDS.get(name) ?? _CODES.get(code) ?? CallError;
-  const { status, retryable, outcome, path, data } = problem;
+  const { status, retryable, outcome, path, data, retryAfterS } = problem;
   return new kind({
     detail: _textIn(problem, "detail") || _textIn(problem, "title") || name || code || "It failed.",
     hint: _textIn(problem, "hint"),
@@ -569,7 +569,8 @@ function _errorOf(
     ...(outcome === "ok" || outcome === "failed" || outcome === "unknown" ? { outcome } : {}),
     path: typeof path === "string" ? path : null,
     data: _isObject(data) ? _bare(data) : {},
-    retryAfterS: retryAfter !== null && /^[0-9]{1,6}$/.test(retryAfter) ? Number(retryAfter) : null,
+    retryAfterS: retryAfter !== null && /^[0-9]{1,6}$/.test(retryAfter) ? Number(retryAfter)
+      : typeof retryAfterS === "number" ? retryAfterS : null,
   });
 }
 
