@@ -47,19 +47,22 @@ from freehold.drivers.postgres.refusals import (
     Again,
     Lost,
     Spoiled,
-    Stopped,
     TimeUp,
     Undeferred,
     Wait,
     refused,
     unknown,
 )
-from freehold.errors import DeadlineExceeded, SeqNotReached, Unavailable
+from freehold.drivers.stops import Stopped
+from freehold.drivers.unheard import not_reached, too_late
+from freehold.errors import DeadlineExceeded, Unavailable
 from freehold.wire.limits import Limits
 
 _LOG = logging.getLogger("freehold.postgres")
 #: Mutations of one transaction; all of them wait for the last, and so do other processes.
 BATCH_MAX: Final = 64
+#: The last commit of all processes.
+SEQ_SQL: Final = 'SELECT "seq", 0 FROM "_freehold_meta" WHERE "id" = 1'
 #: Savepoints of one transaction (reliability 4.20); the mutation that passes it is its last.
 SAVEPOINTS_MAX: Final = 32
 #: How often a transaction is run again because of others, and how long it waits between.
@@ -332,7 +335,7 @@ class _Attempt:
 
     def _open(self) -> None:
         self._wait(self._line.run(self._of._begin))
-        rows = self._wait(self._line.fetch(_WHERE, ()))
+        rows = self._wait(self._line.fetch(SEQ_SQL, ()))
         self._seq = rows[0][0]
         # Whoever is answered by what is there already is told of a commit that has it.
         self._of._known.is_truth(self._seq)
@@ -359,9 +362,7 @@ class _Attempt:
         call = pending.call
         now_ns = self._of._monotonic_ns()
         if now_ns >= call.deadline_ns:
-            pending.error = DeadlineExceeded(
-                "the call's time ran out while it waited; nothing was done."
-            )
+            pending.error = too_late()
             return
         if call.min_seq > self._seq:
             pending.error = not_reached(call.min_seq, self._seq)
@@ -520,16 +521,6 @@ class _Attempt:
 
 #: Stands for the block in the bookkeeping of a commit.
 _BLOCK: Final = InProcessCall(lambda _: None, IN_PROCESS)
-_WHERE: Final = 'SELECT "seq", 0 FROM "_freehold_meta" WHERE "id" = 1'
-
-
-def not_reached(wanted: int, last: int) -> SeqNotReached:
-    """What a caller hears who asks for a commit that is not there."""
-    return SeqNotReached(
-        f"commit {wanted} is not in this database, whose last one is {last}.",
-        hint="The number comes from an answer of this database; was it restored since?",
-        path="Freehold-Min-Seq",
-    )
 
 
 def _settle_all(batch: Sequence[Pending], error: BaseException) -> None:

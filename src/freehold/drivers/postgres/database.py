@@ -26,15 +26,22 @@ from freehold.drivers.looking import Rows
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres import preparation
 from freehold.drivers.postgres.address import Address
-from freehold.drivers.postgres.batch import BATCH_MAX, Batches, CrashPoint, InDoubt, Known
+from freehold.drivers.postgres.batch import (
+    BATCH_MAX,
+    SEQ_SQL,
+    Batches,
+    CrashPoint,
+    InDoubt,
+    Known,
+)
 from freehold.drivers.postgres.blocks import reading_block, writing_block
 from freehold.drivers.postgres.bridge import is_bridged, wait
 from freehold.drivers.postgres.doubt import new_mark
 from freehold.drivers.postgres.inspect import inspect_sql
 from freehold.drivers.postgres.line import LOST, Line, connect
 from freehold.drivers.postgres.listener import Listener
-from freehold.drivers.postgres.readers import SEQ_SQL, Queries, Readers
-from freehold.drivers.postgres.refusals import Lost, closed, gone, refused, unknown
+from freehold.drivers.postgres.readers import Queries, Readers
+from freehold.drivers.postgres.refusals import Lost, gone, refused, unknown
 from freehold.drivers.postgres.side import (
     BlockingConnection,
     Side,
@@ -42,6 +49,7 @@ from freehold.drivers.postgres.side import (
     require_usable,
 )
 from freehold.drivers.postgres.writer import Writer
+from freehold.drivers.unheard import closed
 from freehold.errors import InvalidArgument, invariant
 from freehold.ids import Ids, SystemIds
 from freehold.schema import Schema

@@ -20,16 +20,13 @@ from freehold.drivers.postgres.refusals import (
     AGAIN,
     Again,
     Lost,
-    NeedsSnapshot,
-    Shut,
     Spoiled,
-    Stopped,
     TimeUp,
     Wait,
-    still,
     translated,
     unbindable,
 )
+from freehold.drivers.stops import NeedsSnapshot, Shut, Stopped, still
 from freehold.errors import StatementError
 
 _MARK: Final = "SAVEPOINT fh_statement"
@@ -44,7 +41,60 @@ class Monotonic(Protocol):
         """Nanoseconds."""
 
 
-class WriteLink:
+class _Link:
+    """
+    What both have: a line, a time, and why they stopped.
+
+    Args:
+        line: The transaction's, or a connection that only reads.
+        wait: How its coroutines are waited for.
+        records: The schema's, to say which constraint it was.
+        monotonic_ns: The clock.
+        stop_at_ns: When the function has had its time.
+    """
+
+    __slots__ = ("_line", "_monotonic_ns", "_records", "_stop_at_ns", "_wait", "stopped")
+
+    def __init__(
+        self,
+        line: Line,
+        wait: Wait,
+        records: Mapping[str, Any],
+        *,
+        monotonic_ns: Monotonic,
+        stop_at_ns: int,
+    ) -> None:
+        self._line = line
+        self._wait = wait
+        self._records = records
+        self._monotonic_ns = monotonic_ns
+        self._stop_at_ns = stop_at_ns
+        #: Why nothing runs any more.
+        self.stopped: Stopped | None = None
+
+    def _stop(self, stopped: Stopped) -> Stopped:
+        self.stopped = stopped
+        return stopped
+
+    def _refusal(self, error: asyncpg.PostgresError) -> BaseException:
+        """What the function hears of an error of the server."""
+        before = unbindable(error)
+        if before is not None:
+            return before
+        if isinstance(error, AGAIN):
+            return self._stop(Again(error))
+        if isinstance(error, LOST):
+            return self._stop(Lost(error))
+        if isinstance(error, asyncpg.exceptions.QueryCanceledError):
+            return self._stop(TimeUp())
+        return self._of_a_statement(error)
+
+    def _of_a_statement(self, error: asyncpg.PostgresError) -> BaseException:
+        """The same, of one that says something about the statement."""
+        return translated(error, self._records)
+
+
+class WriteLink(_Link):
     """
     The link of one mutation.
 
@@ -58,20 +108,7 @@ class WriteLink:
         outbox: What the batch has yet to send.
     """
 
-    __slots__ = (
-        "_has_mark",
-        "_is_careful",
-        "_line",
-        "_monotonic_ns",
-        "_outbox",
-        "_records",
-        "_stop_at_ns",
-        "_wait",
-        "is_tentative",
-        "savepoints",
-        "stopped",
-        "wrote",
-    )  # fmt: skip
+    __slots__ = ("_has_mark", "_is_careful", "_outbox", "is_tentative", "savepoints", "wrote")
 
     def __init__(
         self,
@@ -84,12 +121,8 @@ class WriteLink:
         is_careful: bool,
         outbox: Outbox,
     ) -> None:
-        self._line = line
+        super().__init__(line, wait, records, monotonic_ns=monotonic_ns, stop_at_ns=stop_at_ns)
         self._outbox = outbox
-        self._wait = wait
-        self._records = records
-        self._monotonic_ns = monotonic_ns
-        self._stop_at_ns = stop_at_ns
         self._is_careful = is_careful
         self._has_mark = False
         #: Savepoints made; the server slows down for everybody past 64 in a transaction.
@@ -98,8 +131,6 @@ class WriteLink:
         self.is_tentative = outbox.is_open and not is_careful
         #: A statement was sent that may have changed something.
         self.wrote = False
-        #: Why nothing runs any more.
-        self.stopped: Stopped | None = None
 
     def rows(self, sql: str, values: Sequence[Any], /) -> list[Any]:
         """All rows of a statement."""
@@ -150,16 +181,7 @@ class WriteLink:
         self._has_mark = True
         self.savepoints += 1
 
-    def _refusal(self, error: asyncpg.PostgresError) -> BaseException:
-        before = unbindable(error)
-        if before is not None:
-            return before
-        if isinstance(error, AGAIN):
-            return self._stop(Again(error))
-        if isinstance(error, LOST):
-            return self._stop(Lost(error))
-        if isinstance(error, asyncpg.exceptions.QueryCanceledError):
-            return self._stop(TimeUp())
+    def _of_a_statement(self, error: asyncpg.PostgresError) -> BaseException:
         if not self._is_careful:
             return self._stop(Spoiled(str(error)))
         try:
@@ -168,12 +190,8 @@ class WriteLink:
             return self._stop(Lost(broken))
         return translated(error, self._records)
 
-    def _stop(self, stopped: Stopped) -> Stopped:
-        self.stopped = stopped
-        return stopped
 
-
-class ReadLink:
+class ReadLink(_Link):
     """
     A query's link: one statement without a transaction, or many inside one.
 
@@ -186,15 +204,7 @@ class ReadLink:
         left: Statements that may still run; one, when there is no transaction around them.
     """
 
-    __slots__ = (
-        "_left",
-        "_line",
-        "_monotonic_ns",
-        "_records",
-        "_stop_at_ns",
-        "_wait",
-        "stopped",
-    )  # fmt: skip
+    __slots__ = ("_left",)
 
     def __init__(
         self,
@@ -206,14 +216,8 @@ class ReadLink:
         stop_at_ns: int,
         left: int,
     ) -> None:
-        self._line = line
-        self._wait = wait
-        self._records = records
-        self._monotonic_ns = monotonic_ns
-        self._stop_at_ns = stop_at_ns
+        super().__init__(line, wait, records, monotonic_ns=monotonic_ns, stop_at_ns=stop_at_ns)
         self._left = left
-        #: Why a statement was not run to its end.
-        self.stopped: Stopped | None = None
 
     def rows(self, sql: str, values: Sequence[Any], /) -> list[Any]:
         """All rows of a statement."""
@@ -242,22 +246,6 @@ class ReadLink:
         if self.stopped is not None:
             return still(self.stopped)
         return self._stop(NeedsSnapshot())
-
-    def _refusal(self, error: asyncpg.PostgresError) -> BaseException:
-        before = unbindable(error)
-        if before is not None:
-            return before
-        if isinstance(error, AGAIN):
-            return self._stop(Again(error))
-        if isinstance(error, LOST):
-            return self._stop(Lost(error))
-        if isinstance(error, asyncpg.exceptions.QueryCanceledError):
-            return self._stop(TimeUp())
-        return translated(error, self._records)
-
-    def _stop(self, stopped: Stopped) -> Stopped:
-        self.stopped = stopped
-        return stopped
 
 
 def shut(link: WriteLink | ReadLink) -> None:

@@ -21,35 +21,32 @@ import asyncpg
 from freehold.clock import Clock
 from freehold.db import Context, Reader
 from freehold.db.ports import Call
-from freehold.drivers.postgres.batch import Known, not_reached
+from freehold.drivers.postgres.batch import SEQ_SQL, Known
 from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.links import ReadLink, shut
+from freehold.drivers.postgres.pauses import Pauses
 from freehold.drivers.postgres.refusals import (
     Again,
     Lost,
-    NeedsSnapshot,
-    Stopped,
     TimeUp,
     Wait,
     gone,
     refused,
-    too_late,
 )
+from freehold.drivers.stops import NeedsSnapshot, Stopped
+from freehold.drivers.unheard import not_reached, too_late
 from freehold.errors import CallError, DeadlineExceeded, Overloaded
 from freehold.wire.limits import Limits
 
 _LOG = logging.getLogger("freehold.postgres")
 _MS: Final = 1_000_000
 _MANY: Final = 1 << 30
-SEQ_SQL: Final = 'SELECT "seq", 0 FROM "_freehold_meta" WHERE "id" = 1'
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: A query is run anew on another connection so often.
 _TRIES: Final = 3
 #: How long a call waits for a server that is away; a restart takes about a second.
 PATIENCE_NS: Final = 10 * 1_000_000_000
-_FIRST_WAIT_S: Final = 0.01
-_LONGEST_WAIT_S: Final = 0.5
 
 
 class Queries:
@@ -298,7 +295,7 @@ class Readers:
             Unavailable: It does not answer.
         """
         until_ns = min(deadline_ns, self._clock.monotonic_ns() + PATIENCE_NS)
-        wait_s = _FIRST_WAIT_S
+        pauses = Pauses()
         while True:
             try:
                 return await self._connect()
@@ -307,5 +304,4 @@ class Readers:
             except (*LOST, asyncpg.PostgresError):
                 if self._is_closing or self._clock.monotonic_ns() >= until_ns:
                     raise gone() from None
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+            await pauses.rest()

@@ -11,12 +11,12 @@ import asyncpg
 
 from freehold.db.sqlstates import refusal, violation
 from freehold.drivers.postgres.line import LOST
+from freehold.drivers.stops import Stopped
 from freehold.errors import (
     CallError,
     DeadlineExceeded,
     OutcomeUnknown,
     Overloaded,
-    StatementError,
     StorageFull,
     Unavailable,
 )
@@ -30,10 +30,6 @@ AGAIN: Final = (
     asyncpg.exceptions.DeadlockDetectedError,
     asyncpg.exceptions.InvalidCachedStatementError,
 )
-
-
-class Stopped(BaseException):
-    """The handle cannot go on; which of its kinds says what the driver does about it."""
 
 
 class Spoiled(Stopped):
@@ -62,24 +58,6 @@ class Lost(Stopped):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(type(cause).__name__)
         self.cause = cause
-
-
-class NeedsSnapshot(Stopped):
-    """A query asked twice outside a transaction; it is run again inside one."""
-
-
-class Shut(Stopped):
-    """The function has returned; its handle may live on in somebody's hands."""
-
-
-def still(stopped: Stopped) -> BaseException:
-    """What is raised at the next use of a handle that was stopped."""
-    if isinstance(stopped, Shut):
-        return StatementError(
-            "the handle is gone with the call that it was made for.",
-            hint="Read everything before the function returns; do not keep `db`.",
-        )
-    return stopped
 
 
 def unbindable(error: BaseException) -> BaseException | None:
@@ -149,19 +127,6 @@ def unknown() -> CallError:
         "not.",
         hint="Look, or call again, when the server is back.",
     )
-
-
-def closed() -> CallError:
-    """What a caller hears of a database that is not open any more, or not yet served."""
-    return Unavailable(
-        "the database is closed; nothing was done.",
-        hint="Call again when the data layer has been started again.",
-    )
-
-
-def too_late() -> CallError:
-    """What a caller hears whose call was not begun in time."""
-    return DeadlineExceeded("the call's time ran out while it waited; nothing was done.")
 
 
 def _code(error: asyncpg.PostgresError) -> str:

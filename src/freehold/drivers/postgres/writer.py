@@ -22,13 +22,13 @@ from freehold.drivers.postgres.batch import Batches, InDoubt, Known
 from freehold.drivers.postgres.bridge import Bridge, wait
 from freehold.drivers.postgres.doubt import was_committed
 from freehold.drivers.postgres.line import LOST, Line
+from freehold.drivers.postgres.pauses import Pauses
 from freehold.drivers.postgres.readers import PATIENCE_NS
-from freehold.drivers.postgres.refusals import Lost, closed, gone, refused, too_late, unknown
-from freehold.errors import OutcomeUnknown, Overloaded
+from freehold.drivers.postgres.refusals import Lost, gone, refused, unknown
+from freehold.drivers.unheard import closed, too_late, too_many
+from freehold.errors import OutcomeUnknown
 
 _LOG = logging.getLogger("freehold.postgres")
-_FIRST_WAIT_S: Final = 0.01
-_LONGEST_WAIT_S: Final = 0.5
 #: After so many lost connections in a row mutations run one by one; after as many more, one
 #: that is alone is given up.
 _LOSSES_MAX: Final = 3
@@ -103,11 +103,7 @@ class Writer:
             pending.settle(closed())
             _tell(pending)
         elif len(self._queue) >= self._waiting_max:
-            pending.settle(
-                Overloaded(
-                    f"{len(self._queue)} mutations wait already.", hint="Call again in a second."
-                )
-            )
+            pending.settle(too_many(len(self._queue)))
             _tell(pending)
         else:
             self._queue.append(pending)
@@ -194,7 +190,7 @@ class Writer:
         """Ask the server what became of a COMMIT; settles unless it was rolled back."""
         until_ns = self._clock.monotonic_ns() + _DOUBT_NS
         is_there: bool | None = None
-        wait_s = _FIRST_WAIT_S
+        pauses = Pauses()
         while is_there is None and self._clock.monotonic_ns() < until_ns:
             line = await self._connected()
             if line is not None:
@@ -204,8 +200,7 @@ class Writer:
                     _LOG.warning("commit %s is still in doubt: %s", doubt.seq, error)
                     line.hang_up()
             if is_there is None:
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+                await pauses.rest()
         self._decide(doubt, is_there)
 
     def _decide(self, doubt: InDoubt, is_there: bool | None) -> None:
@@ -231,7 +226,7 @@ class Writer:
 
         None when nobody is left to run.
         """
-        wait_s = _FIRST_WAIT_S
+        pauses = Pauses()
         while True:
             line = await self._connected()
             if line is not None:
@@ -251,8 +246,7 @@ class Writer:
                     pending.settle(too_late())
             if any(pending.is_settled for pending in waiting):
                 return None
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+            await pauses.rest()
 
     def _tell_late(self, now_ns: int) -> None:
         """While nobody answers, those in the queue hear of their own time too."""

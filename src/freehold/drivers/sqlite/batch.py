@@ -41,13 +41,13 @@ from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite.guard import Guard
 from freehold.drivers.sqlite.links import (
     DiskFailed,
-    Shut,
-    Stopped,
     TransactionGone,
     WriteLink,
     is_fsync,
 )
-from freehold.drivers.sqlite.outcomes import refusal, stopped, too_late, unknown
+from freehold.drivers.sqlite.outcomes import refusal, stopped, unknown
+from freehold.drivers.stops import Shut, Stopped
+from freehold.drivers.unheard import too_late
 from freehold.errors import StatementError, invariant
 
 _LOG = logging.getLogger("freehold.sqlite")

@@ -33,7 +33,7 @@ from freehold.drivers.sqlite.inspect import inspect_sql
 from freehold.drivers.sqlite.links import OverBudget
 from freehold.drivers.sqlite.log import CHECKPOINT_PAGES, WriteAheadLog
 from freehold.drivers.sqlite.memory import make_folder, remove_folder
-from freehold.drivers.sqlite.outcomes import closed, stopped, unread
+from freehold.drivers.sqlite.outcomes import stopped, unread
 from freehold.drivers.sqlite.owner import Owner, OwnerLock
 from freehold.drivers.sqlite.preparation import (
     create_schema,
@@ -45,11 +45,11 @@ from freehold.drivers.sqlite.preparation import (
 from freehold.drivers.sqlite.readers import ReaderThreads, ran_too_long
 from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.drivers.sqlite.writer import WriterThread
+from freehold.drivers.unheard import closed, not_reached, too_many
 from freehold.errors import (
     DeadlineExceeded,
     InvalidArgument,
     Overloaded,
-    SeqNotReached,
     invariant,
 )
 from freehold.ids import Ids, SystemIds
@@ -269,7 +269,7 @@ class SqliteDatabase:
             return
         now_ns = self._clock.monotonic_ns()
         if call.min_seq > self.commits.seq:
-            call.failed(self.commits.seq, self._not_reached(call.min_seq))
+            call.failed(self.commits.seq, not_reached(call.min_seq, self.commits.seq))
             return
         if self._slow and self._threads is not None and self._is_slow(call.method, now_ns):
             self._hand_over(call, inline)
@@ -316,14 +316,9 @@ class SqliteDatabase:
         elif self.commits.broken is not None:
             call.failed(self.commits.seq, stopped())
         elif call.min_seq > self.commits.seq:
-            call.failed(self.commits.seq, self._not_reached(call.min_seq))
+            call.failed(self.commits.seq, not_reached(call.min_seq, self.commits.seq))
         elif writer.waiting >= self._limits.queue_length_max:
-            call.failed(
-                self.commits.seq,
-                Overloaded(
-                    f"{writer.waiting} mutations wait already.", hint="Call again in a second."
-                ),
-            )
+            call.failed(self.commits.seq, too_many(writer.waiting))
         else:
             writer.put(Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed()))
 
@@ -507,13 +502,6 @@ class SqliteDatabase:
         rest = [pending for pending in batch if pending.waiter is None]
         if rest:
             self._on_loop(lambda: _tell_all(rest))
-
-    def _not_reached(self, seq: int) -> SeqNotReached:
-        return SeqNotReached(
-            f"commit {seq} is not in this database, whose last one is {self.commits.seq}.",
-            hint="The number comes from an answer of this database; was it restored since?",
-            path="Freehold-Min-Seq",
-        )
 
     @contextmanager
     def opened(self) -> Iterator[SqliteDatabase]:

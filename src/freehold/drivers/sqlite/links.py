@@ -17,6 +17,7 @@ import apsw
 
 from freehold.db import ConstraintViolation
 from freehold.db.link import ViolationKind
+from freehold.drivers.stops import NeedsSnapshot, Shut, Stopped, still
 from freehold.errors import StatementError, TooLarge
 
 _COLUMNS = re.compile(r"constraint failed: (.+)")
@@ -33,16 +34,8 @@ _KINDS: Final[dict[int, ViolationKind]] = {
 }
 
 
-class Stopped(BaseException):
-    """The handle cannot go on; which of its kinds says what the driver does about it."""
-
-
 class OverBudget(Stopped):
     """A statement was interrupted: it took longer than its connection allows."""
-
-
-class NeedsSnapshot(Stopped):
-    """A query asked twice outside a transaction; it is run again inside one."""
 
 
 class TransactionGone(Stopped):
@@ -59,10 +52,6 @@ class DiskFailed(Stopped):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.cause = cause
-
-
-class Shut(Stopped):
-    """The function has returned; its handle may live on in somebody's hands."""
 
 
 class WriteLink:
@@ -165,16 +154,6 @@ class ReadLink:
         if isinstance(found, Stopped):
             self.stopped = found
         return found
-
-
-def still(stopped: Stopped) -> BaseException:
-    """What is raised at the next use of a handle that was stopped."""
-    if isinstance(stopped, Shut):
-        return StatementError(
-            "the handle is gone with the call that it was made for.",
-            hint="Read everything before the function returns; do not keep `db`.",
-        )
-    return stopped
 
 
 def is_fsync(error: BaseException | None) -> bool:

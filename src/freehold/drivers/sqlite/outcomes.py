@@ -68,25 +68,12 @@ def stopped() -> CallError:
     )
 
 
-def closed() -> CallError:
-    """What a caller hears of a database that is not open any more, or not yet served."""
-    return Unavailable(
-        "the database is closed; nothing was done.",
-        hint="Call again when the data layer has been started again.",
-    )
-
-
 def unknown() -> CallError:
     """What a caller hears when a COMMIT failed on the disk."""
     return OutcomeUnknown(
         "the disk failed during the commit; the mutation may be there or not.",
         hint="Look, or call again, when the data layer has been started again.",
     )
-
-
-def too_late() -> CallError:
-    """What a caller hears whose mutation was not begun in time."""
-    return DeadlineExceeded("the call's time ran out while it waited; nothing was done.")
 
 
 def unread(error: BaseException) -> BaseException:

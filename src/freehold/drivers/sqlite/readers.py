@@ -17,8 +17,9 @@ from typing import Final
 from freehold.clock import Clock
 from freehold.db.ports import Call
 from freehold.drivers.sqlite.links import OverBudget
-from freehold.drivers.sqlite.outcomes import closed, unread
+from freehold.drivers.sqlite.outcomes import unread
 from freehold.drivers.sqlite.snapshots import Snapshots
+from freehold.drivers.unheard import closed
 from freehold.errors import CallError, DeadlineExceeded, Overloaded
 
 _LOG = logging.getLogger("freehold.sqlite")

@@ -25,7 +25,8 @@ from freehold.drivers.sqlite import pragmas
 from freehold.drivers.sqlite.batch import GroupCommit
 from freehold.drivers.sqlite.connection import Place, open_connection
 from freehold.drivers.sqlite.guard import Guard
-from freehold.drivers.sqlite.links import NeedsSnapshot, ReadLink, Shut
+from freehold.drivers.sqlite.links import ReadLink
+from freehold.drivers.stops import NeedsSnapshot, Shut
 from freehold.errors import StatementError
 
 #: Steps of SQLite's machine between two looks at the time; a point read takes about 30.
