@@ -38,6 +38,7 @@ class Request:
     min_seq: int
     timeout_ms: int
     contract: str | None
+    idempotency_key: str | None
 
 
 class ServersTaken(Conflict):

@@ -49,7 +49,8 @@ class TinyServer:
 
     Methods, on any entrypoint: `echo(value)` · `add(value)` a mutation · `fail(name)` ·
     `hold()` answered by `release` · `drop()` hangs up · `dropOnce()` hangs up the first time ·
-    `garbage()` · `wrongType()`.
+    `garbage()` · `wrongType()`. A transaction is dropped the first time, then answered with the
+    values.
     """
 
     def __init__(self) -> None:
@@ -121,7 +122,11 @@ class TinyServer:
             answer(error=_fail(args["name"]))
         elif name.startswith("hold"):
             self.held.append(lambda: answer(args.get("value")))
-        elif name == "drop" or (name == "dropOnce" and not self.dropped):
+        elif method == "$transaction" and self.dropped:
+            answer([each["args"]["value"] for each in args])
+        elif (
+            method == "$transaction" or name == "drop" or (name == "dropOnce" and not self.dropped)
+        ):
             self.dropped += 1
             wire.transport.abort()
         elif name == "dropOnce":
@@ -204,9 +209,9 @@ class Wire(asyncio.Protocol):
         read, write = (msgspec.json.decode, msgspec.json.encode) if is_json else (decode, encode)
         server = self._server
         server.requests.append(headers)
-        _, _, entrypoint, method = path.split("/")
+        name = ".".join(path.split("/")[2:]) or "$transaction"
         args = read(body)
-        server.calls.append((f"{entrypoint}.{method}", args, {}))
+        server.calls.append((name, args, {}))
 
         def answer(value: Any = None, error: CallError | None = None) -> None:
             status, content, extra = "200 OK", write(value), ""
@@ -222,7 +227,7 @@ class Wire(asyncio.Protocol):
                 + content
             )
 
-        server.run(self, f"{entrypoint}.{method}", args, answer)
+        server.run(self, name, args, answer)
 
 
 @asynccontextmanager

@@ -8,7 +8,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from freehold.client import AsyncBinding, ErrorTypes, Int64, Mutation, Query, SyncBinding
+from freehold.client import (
+    AsyncBinding,
+    AsyncTransaction,
+    ErrorTypes,
+    Int64,
+    Mutation,
+    Query,
+    Step,
+    Steps,
+    SyncBinding,
+    SyncTransaction,
+)
 from freehold.errors import Conflict
 
 
@@ -38,11 +49,25 @@ class _Methods:
     wrong_query = Query[int]("Toy.wrongType")
 
 
+class ToyTransaction(Steps):
+    """The calls of a transaction."""
+
+    def call(self, name: str, /, **args: Any) -> Step[Any]:
+        """Any of the methods above, by its Python name."""
+        return self._step(getattr(_Methods, name), args)
+
+
 class Toy(AsyncBinding):
     """Asynchronous."""
 
     _contract = "c0ffee00c0ffee00"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> AsyncTransaction[ToyTransaction]:
+        """Several calls, all or nothing."""
+        return self._transaction(ToyTransaction, idempotency_key)
 
     async def call(self, name: str, /, **args: Any) -> Any:
         """Any of the methods above, by its Python name."""
@@ -54,6 +79,10 @@ class ToySync(SyncBinding):
 
     _contract = "c0ffee00c0ffee00"
     _errors = _ERRORS
+
+    def transaction(self, *, idempotency_key: str | None = None) -> SyncTransaction[ToyTransaction]:
+        """Several calls, all or nothing."""
+        return self._transaction(ToyTransaction, idempotency_key)
 
     def call(self, name: str, /, **args: Any) -> Any:
         """Any of the methods above, by its Python name."""

@@ -132,6 +132,10 @@ def test_the_two_classes_are_the_same_but_for_their_colour() -> None:
     text = python_client(large(20))
     _, _, faces = text.partition("class Api(AsyncBinding):")
     waiting, _, blocking = faces.partition("class ApiSync(SyncBinding):")
+    # Up to here they say what they enter.
+    _, _, waiting = waiting.partition("return self._transaction(")
+    _, _, blocking = blocking.partition("return self._transaction(")
+    assert "async def" in waiting
 
     assert waiting.replace("async ", "").replace("await ", "").strip() == blocking.strip()
 

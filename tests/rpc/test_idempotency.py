@@ -7,7 +7,7 @@ Every test runs on every engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -186,16 +186,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
 @asynccontextmanager
 async def opened(database: TestDatabase) -> AsyncIterator[Desk]:
     """The shop, serving."""
-    loop = asyncio.get_running_loop()
-
-    def on_loop(run: Callable[[], None]) -> None:
-        loop.call_soon_threadsafe(run)
-
-    database.database.start(on_loop)
-    try:
+    async with database.serving():
         yield Desk(database)
-    finally:
-        await database.database.finish()
 
 
 def test_a_repeated_call_gets_the_first_answer(database: TestDatabase) -> None:

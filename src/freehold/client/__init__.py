@@ -5,6 +5,7 @@ What generated Python clients stand on; it needs msgspec and no database.
     Query, Mutation             what a generated client says of one method
     Record, Value, Input, Patch what its types extend; Int64, Maybe, UNSET, Page
     ErrorTypes                  the application's errors, by name
+    Steps, Step                 the calls of a transaction, and one of them
 
 The errors that calls end with are in `freehold.errors`. How calls travel is in the files
 here; an application imports its generated module and this door.
@@ -24,11 +25,13 @@ from freehold.client.struct import (
     Value,
     field,
 )
+from freehold.client.transaction import AsyncTransaction, Step, Steps, SyncTransaction
 
 __all__ = [
     "UNSET",
     "AnswerUnreadable",
     "AsyncBinding",
+    "AsyncTransaction",
     "ErrorTypes",
     "Input",
     "Int64",
@@ -39,7 +42,10 @@ __all__ = [
     "Patch",
     "Query",
     "Record",
+    "Step",
+    "Steps",
     "SyncBinding",
+    "SyncTransaction",
     "TransportName",
     "Value",
     "field",

@@ -21,12 +21,12 @@ import asyncio
 import math
 import ssl
 from collections import deque
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
 from freehold.client.async_connection import Call, Connection
-from freehold.client.method import Method, encode_args
+from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.errors import CallError, FreeholdError, OutcomeUnknown, Unavailable
@@ -51,6 +51,9 @@ class AsyncFrames:
         contract: The hash that the client was generated from.
         errors: The errors that the client knows.
     """
+
+    #: What arguments are written in.
+    codec: Final = MSGPACK
 
     def __init__(self, target: Target, *, contract: str | None, errors: ErrorTypes) -> None:
         self.errors = errors
@@ -81,7 +84,7 @@ class AsyncFrames:
     # -- calls ------------------------------------------------------------------------------
 
     def call(
-        self, options: CallOptions, method: Method[T], args: dict[str, Any], /
+        self, options: CallOptions, method: Method[T], args: Arguments, /
     ) -> asyncio.Future[T]:
         """
         Send a call; the future gets its answer.

@@ -12,7 +12,7 @@ the transports: `async_frames`, `sync_frames`, `http`, `in_process`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, cast
@@ -20,12 +20,13 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, cast
 from freehold.client.address import Target, find_target
 from freehold.client.async_frames import AsyncFrames
 from freehold.client.in_process import AsyncInProcess, Dispatcher, RequestFactory, SyncInProcess
-from freehold.client.method import Method
+from freehold.client.method import Arguments, Method
 from freehold.client.options import TIMEOUT_S, CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.client.sync_frames import SyncFrames
+from freehold.client.transaction import AsyncTransaction, S, SyncTransaction
 from freehold.errors import InvalidArgument
-from freehold.wire.codec import JSON, MSGPACK
+from freehold.wire.codec import JSON, MSGPACK, Codec
 
 T = TypeVar("T")
 
@@ -40,9 +41,11 @@ class AsyncTransport(Protocol):
     def seq(self) -> int:
         """The highest commit that an answer told of."""
 
-    def call(
-        self, options: CallOptions, method: Method[T], args: dict[str, Any], /
-    ) -> Awaitable[T]:
+    @property
+    def codec(self) -> Codec:
+        """What arguments are written in."""
+
+    def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> Awaitable[T]:
         """Send it; the awaitable gives the answer or raises a `CallError`."""
 
     async def close(self) -> None:
@@ -56,7 +59,11 @@ class SyncTransport(Protocol):
     def seq(self) -> int:
         """The highest commit that an answer told of."""
 
-    def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+    @property
+    def codec(self) -> Codec:
+        """What arguments are written in."""
+
+    def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """Send it and wait for the answer; raises a `CallError`."""
 
     def close(self) -> None:
@@ -66,14 +73,14 @@ class SyncTransport(Protocol):
 class AsyncCall(Protocol):
     """A transport's `call` with the options filled in."""
 
-    def __call__(self, method: Method[T], args: dict[str, Any], /) -> Awaitable[T]:
+    def __call__(self, method: Method[T], args: Arguments, /) -> Awaitable[T]:
         """Call the method."""
 
 
 class SyncCall(Protocol):
     """A transport's `call` with the options filled in."""
 
-    def __call__(self, method: Method[T], args: dict[str, Any], /) -> T:
+    def __call__(self, method: Method[T], args: Arguments, /) -> T:
         """Call the method."""
 
 
@@ -159,6 +166,15 @@ class AsyncBinding:
                 called again under it, it gives the first answer and has no second effect.
         """
         return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
+
+    def _transaction(
+        self, steps: Callable[[Codec], S], idempotency_key: str | None
+    ) -> AsyncTransaction[S]:
+        """What the `transaction` of a generated class returns."""
+        options = _changed(self._options, None, idempotency_key)
+        return AsyncTransaction(
+            steps(self._transport.codec), partial(self._transport.call, options)
+        )
 
     async def close(self) -> None:
         """Close the connection; a mutation in flight ends in `OutcomeUnknown`."""
@@ -246,6 +262,13 @@ class SyncBinding:
     ) -> Self:
         """The same binding, with other options for its calls, as the asynchronous one's."""
         return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
+
+    def _transaction(
+        self, steps: Callable[[Codec], S], idempotency_key: str | None
+    ) -> SyncTransaction[S]:
+        """What the `transaction` of a generated class returns."""
+        options = _changed(self._options, None, idempotency_key)
+        return SyncTransaction(steps(self._transport.codec), partial(self._transport.call, options))
 
     def close(self) -> None:
         """Close the connections; calls that other threads are waiting for still end."""

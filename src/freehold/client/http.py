@@ -18,7 +18,7 @@ import msgspec
 from freehold.client import failures, repeat
 from freehold.client.address import Target
 from freehold.client.frames import CLIENT
-from freehold.client.method import Method, encode_args
+from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes, with_retry_after
 from freehold.client.seen import Seen
@@ -62,7 +62,8 @@ class _Wire:
         self._seen = Seen()
         self._target = target
         self._errors = errors
-        self._codec = codec
+        #: What arguments are written in.
+        self.codec = codec
         self._ids = SystemIds()
         self._budget = repeat.Budget()
         self._now_ns = SystemClock().monotonic_ns
@@ -98,7 +99,7 @@ class _Wire:
         return not address.path and address.host not in _THIS_MACHINE
 
     def _request(
-        self, options: CallOptions, method: Method[Any], args: dict[str, Any]
+        self, options: CallOptions, method: Method[Any], args: Arguments
     ) -> dict[str, Any]:
         if self._is_closed:
             raise failures.binding_is_closed(self._place)
@@ -109,8 +110,8 @@ class _Wire:
         elif self.seq:
             headers["Freehold-Min-Seq"] = str(self.seq)
         return {
-            "url": f"/rpc/{method.entrypoint}/{method.wire}",
-            "content": encode_args(method, args, self._codec),
+            "url": method.path,
+            "content": encode_args(method, args, self.codec),
             "headers": headers,
             "timeout": options.patience_s,
         }
@@ -159,14 +160,14 @@ class _Wire:
             self._seen.saw(int(seq))
         if response.status_code != 200:
             raise self._refusal(method, response)
-        read = method.from_json if self._codec is JSON else method.unpack
+        read = method.from_json if self.codec is JSON else method.unpack
         try:
             return read(response.content)
         except msgspec.DecodeError as error:
             raise method.unreadable(error) from error
 
     def _refusal(self, method: Method[Any], response: httpx.Response) -> CallError:
-        codec = self._codec
+        codec = self.codec
         if response.headers.get("Content-Type", "").startswith("application/problem+json"):
             codec = JSON
         try:
@@ -217,7 +218,7 @@ class AsyncHttp(_Wire):
             trust_env=self._may_use_proxy,
         )
 
-    async def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+    async def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """
         Post the call, and post it again when that may help, a mutation under its key.
 
@@ -261,7 +262,7 @@ class SyncHttp(_Wire):
             trust_env=self._may_use_proxy,
         )
 
-    def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+    def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """
         Post the call, and post it again when that may help, a mutation under its key.
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from freehold.client import failures
-from freehold.client.method import Method, encode_args
+from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.client.seen import Seen
@@ -63,6 +63,7 @@ class RequestFactory(Protocol):
         min_seq: int,
         timeout_ms: int,
         contract: str | None,
+        idempotency_key: str | None,
     ) -> Any:
         """
         A request for the dispatcher.
@@ -74,11 +75,15 @@ class RequestFactory(Protocol):
             min_seq: The commit that a query must see.
             timeout_ms: How long the call may take.
             contract: The hash that the client was generated from.
+            idempotency_key: The caller's own; nothing is lost on the way, so none is made.
         """
 
 
 class _Carrier:
     """What the two faces share: making a request, reading an answer."""
+
+    #: What arguments are written in.
+    codec: Final = MSGPACK
 
     def __init__(
         self,
@@ -104,18 +109,19 @@ class _Carrier:
         self,
         options: CallOptions,
         method: Method[Any],
-        args: dict[str, Any],
+        args: Arguments,
         reply: Callable[[Answer], None],
     ) -> Any:
         if self._is_closed:
             raise failures.binding_is_closed(_PLACE)
         return self._request(
-            method=method.name,
+            method=method.asked,
             body=encode_args(method, args, MSGPACK),
             reply=reply,
             min_seq=self.seq if method.is_query else 0,
             timeout_ms=options.timeout_ms,
             contract=self._contract,
+            idempotency_key=None if method.is_query else options.idempotency_key,
         )
 
     def _read(self, method: Method[T], answer: Answer) -> T:
@@ -133,7 +139,7 @@ class AsyncInProcess(_Carrier):
     """Calls from the dispatcher's own event loop."""
 
     def call(
-        self, options: CallOptions, method: Method[T], args: dict[str, Any], /
+        self, options: CallOptions, method: Method[T], args: Arguments, /
     ) -> asyncio.Future[T]:
         """Hand it to the dispatcher; the future gets the answer."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -169,7 +175,7 @@ class SyncInProcess(_Carrier):
         super().__init__(dispatcher, request=request, contract=contract, errors=errors)
         self._loop = loop
 
-    def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+    def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """
         Hand it to the dispatcher and wait.
 

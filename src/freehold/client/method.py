@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from freehold.errors import ContractMismatch, InvalidArgument, Outcome
 from freehold.wire.codec import JSON, MSGPACK, Codec
 
 T = TypeVar("T")
+
+#: By name; or the calls of a transaction, see there.
+Arguments: TypeAlias = "dict[str, Any] | list[dict[str, Any]]"
 
 
 class AnswerUnreadable(ContractMismatch):
@@ -28,13 +31,18 @@ class AnswerUnreadable(ContractMismatch):
 class Method(Generic[T]):
     """A method by its full name, `DataLayer.getIdeaById`; T is what it answers."""
 
-    is_query: ClassVar[bool]
+    #: It only reads; asking twice does no harm.
+    is_query: bool
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.entrypoint, _, self.wire = name.partition(".")
-        #: The name as it stands in a frame.
+        #: What the data layer is asked for.
+        self.asked = name
+        #: The same as it stands in a frame.
         self.packed = MSGPACK.encode(name)
+        #: Where it is posted to over HTTP.
+        self.path = f"/rpc/{self.entrypoint}/{self.wire}"
 
     @cached_property
     def result(self) -> Any:
@@ -73,7 +81,7 @@ class Mutation(Method[T]):
     is_query = False
 
 
-def encode_args(method: Method[Any], args: dict[str, Any], codec: Codec) -> bytes:
+def encode_args(method: Method[Any], args: Arguments, codec: Codec) -> bytes:
     """
     The named arguments as bytes; what is UNSET inside of them is left out.
 

@@ -16,13 +16,13 @@ import socket
 import ssl
 import threading
 from collections import deque
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
-from freehold.client.method import Method, encode_args
+from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.client.seen import Seen
@@ -130,6 +130,9 @@ class SyncFrames:
         errors: The errors that the client knows.
     """
 
+    #: What arguments are written in.
+    codec: Final = MSGPACK
+
     def __init__(self, target: Target, *, contract: str | None, errors: ErrorTypes) -> None:
         self._seen = Seen()
         self._target = target
@@ -147,7 +150,7 @@ class SyncFrames:
         self._shut_by: CallError | None = None
         self._process = os.getpid()
 
-    def call(self, options: CallOptions, method: Method[T], args: dict[str, Any], /) -> T:
+    def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """
         Send a call and wait for its answer.
 

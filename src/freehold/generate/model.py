@@ -152,3 +152,17 @@ def shapes_of(contract: Contract) -> list[tuple[str, Shape]]:
     for name, error in contract.errors.items():
         found += [(f"{name}.{f.wire}", f.type) for f in error.fields]
     return found
+
+
+def parents_first(contract: Contract) -> list[str]:
+    """The errors by name, but each after the one it extends."""
+    ordered: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        if name in contract.errors:
+            add(contract.errors[name].extends)
+            ordered[name] = None
+
+    for name in sorted(contract.errors):
+        add(name)
+    return list(ordered)

@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from freehold.errors import call_errors
 from freehold.generate.layout import INDENT, Group, assignment, docstring, string
-from freehold.generate.model import Contract, Entrypoint, Error, Field, Method, Type, read_contract
+from freehold.generate.model import (
+    Contract,
+    Entrypoint,
+    Error,
+    Field,
+    Method,
+    Type,
+    parents_first,
+    read_contract,
+)
 from freehold.generate.names import check_names, members
 from freehold.generate.python_types import (
     Imports,
@@ -45,6 +54,15 @@ _ERROR_ATTRIBUTES: Final = frozenset(
         "with_traceback",
     }
 )
+_TRANSACTION_WORDS: Final = """
+Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+    {enter} dal.transaction() as t: ...
+
+`t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+in the calls behind it, and `step.value` is the result after the block. The error of a call
+that is refused has its place in `data["call"]`; then nothing was done.
+"""
 
 
 def python_client(contract: dict[str, Any]) -> str:
@@ -67,10 +85,12 @@ class _Colour:
     base: str
     define: str
     wait: str
+    transaction: str
+    enter: str
 
 
-_ASYNC: Final = _Colour("", "AsyncBinding", "async def", "await ")
-_SYNC: Final = _Colour("Sync", "SyncBinding", "def", "")
+_ASYNC: Final = _Colour("", "AsyncBinding", "async def", "await ", "AsyncTransaction", "async with")
+_SYNC: Final = _Colour("Sync", "SyncBinding", "def", "", "SyncTransaction", "with")
 
 
 class _Module:
@@ -80,16 +100,20 @@ class _Module:
         self._contract = contract
         classes = [f"{name}{end}" for name in contract.entrypoints for end in ("", "Sync")]
         own = {*classes, *contract.types, *contract.errors}
+        #: The class of each entrypoint's transactions.
+        self._steps = {name: _fresh(f"{name}Transaction", own) for name in contract.entrypoints}
+        own |= {*self._steps.values()}
         self._imports = Imports(own | members(contract))
         self._types = Types(self._imports, own | members(contract))
 
     def text(self) -> str:
         contract = self._contract
         structs = [self._struct(name, contract.types[name]) for name in sorted(contract.types)]
-        errors = [self._error(name, contract.errors[name]) for name in _parents_first(contract)]
+        errors = [self._error(name, contract.errors[name]) for name in parents_first(contract)]
         tables, faces = [], []
         for name in sorted(contract.entrypoints):
             tables.append(self._table(name, contract.entrypoints[name]))
+            faces.append(self._collector(name, contract.entrypoints[name]))
             faces += [self._face(name, contract.entrypoints[name], c) for c in (_ASYNC, _SYNC)]
         aliases = self._aliases()
         registry = self._registry()
@@ -198,6 +222,8 @@ class _Module:
         lines = [
             f"{INDENT}_contract = {string(self._contract.hash)}",
             f"{INDENT}_errors = _ERRORS",
+            "",
+            *self._transaction(name, colour),
         ]
         for wire in sorted(entrypoint.methods):
             lines += ["", *self._method(name, entrypoint.methods[wire], colour)]
@@ -205,14 +231,52 @@ class _Module:
         return [f"class {name}{colour.suffix}({base}):", *_body(doc, lines)]
 
     def _method(self, entrypoint: str, method: Method, colour: _Colour) -> list[str]:
-        signature = Group(f"{colour.define} {method.name}", self._params(method), style="def")
-        head = signature.lines(INDENT, suffix=f" -> {self._result(method)}:")
+        wait = colour.wait if method.returns.t == "none" else f"return {colour.wait}"
+        return self._define(
+            entrypoint, method, define=colour.define, result=self._result(method),
+            call="self._call", prefix=wait,
+        )  # fmt: skip
+
+    def _define(
+        self, entrypoint: str, method: Method, *, define: str, result: str, call: str,
+        prefix: str = "return ",
+    ) -> list[str]:  # fmt: skip
+        signature = Group(f"{define} {method.name}", self._params(method), style="def")
+        head = signature.lines(INDENT, suffix=f" -> {result}:")
         inner = INDENT * 2
         doc = docstring(_with_defaults(method), inner)
         args = _Arguments(method, self._imports)
-        wait = colour.wait if method.returns.t == "none" else f"return {colour.wait}"
-        call = Group("self._call", [f"{_table_name(entrypoint)}.{method.name}", args.value])
-        return [*head, *doc, *args.before(inner), *call.lines(inner, prefix=wait)]
+        said = Group(call, [f"{_table_name(entrypoint)}.{method.name}", args.value])
+        return [*head, *doc, *args.before(inner), *said.lines(inner, prefix=prefix)]
+
+    def _collector(self, name: str, entrypoint: Entrypoint) -> list[str]:
+        """The class that collects the calls of a transaction; of no colour."""
+        steps, step = self._imports.client("Steps"), self._imports.client("Step")
+        words = f"The calls of `{name}` in one transaction; see `transaction` there."
+        lines: list[str] = []
+        for wire in sorted(entrypoint.methods):
+            method = entrypoint.methods[wire]
+            result = f"{step}[{self._result(method)}]"
+            lines += [
+                "",
+                *self._define(name, method, define="def", result=result, call="self._step"),
+            ]
+        return [
+            f"class {self._steps[name]}({steps}):",
+            *_body(docstring(words, INDENT), lines[1:]),
+        ]
+
+    def _transaction(self, name: str, colour: _Colour) -> list[str]:
+        take, steps, inner = self._imports, self._steps[name], INDENT * 2
+        given = f"idempotency_key: {take.builtin('str')} | None = None"
+        head = Group("def transaction", ["self", "*", given], style="def")
+        words = _TRANSACTION_WORDS.format(enter=colour.enter)
+        made = Group("self._transaction", [steps, "idempotency_key"])
+        return [
+            *head.lines(INDENT, suffix=f" -> {take.client(colour.transaction)}[{steps}]:"),
+            *docstring(words, inner),
+            *made.lines(inner, prefix="return "),
+        ]
 
     def _params(self, method: Method) -> list[str]:
         listed, seen_default, by_name = ["self"], False, False
@@ -280,6 +344,13 @@ def _with_defaults(method: Method) -> str:
     return f"{doc}\n\n{left_out}" if doc else left_out
 
 
+def _fresh(name: str, taken: set[str]) -> str:
+    """The name, or one like it that nothing else has."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def _table_name(entrypoint: str) -> str:
     return f"_{entrypoint}Methods"
 
@@ -293,17 +364,3 @@ def _body(doc: list[str], lines: list[str]) -> list[str]:
     if not lines:
         return doc or [f"{INDENT}pass"]
     return [*doc, "", *lines] if doc else lines
-
-
-def _parents_first(contract: Contract) -> list[str]:
-    """The errors by name, but each after the one it extends."""
-    ordered: dict[str, None] = {}
-
-    def add(name: str) -> None:
-        if name in contract.errors:
-            add(contract.errors[name].extends)
-            ordered[name] = None
-
-    for name in sorted(contract.errors):
-        add(name)
-    return list(ordered)

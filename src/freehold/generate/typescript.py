@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from freehold.errors import CallError, call_errors
-from freehold.generate.model import Contract, Entrypoint, Error, Field, Method, Type, read_contract
+from freehold.generate.model import (
+    Contract,
+    Entrypoint,
+    Error,
+    Field,
+    Method,
+    Type,
+    parents_first,
+    read_contract,
+)
 from freehold.generate.names import check_names
 from freehold.generate.python_types import can_be_none
 from freehold.generate.typescript_text import (
@@ -135,7 +144,7 @@ class _Module:
             block for name in sorted(contract.types)
             for block in self._interfaces(name, contract.types[name])
         ]  # fmt: skip
-        errors = _parents_first(contract)
+        errors = parents_first(contract)
         faces = []
         for name in sorted(contract.entrypoints):
             faces += self._entrypoint(name, contract.entrypoints[name])
@@ -406,17 +415,3 @@ def _variable(each: Field) -> str:
 
 def _pair(wire: str, variable: str) -> str:
     return wire if wire == variable else f"{wire}: {variable}"
-
-
-def _parents_first(contract: Contract) -> list[str]:
-    """The errors by name, but each after the one it extends."""
-    ordered: dict[str, None] = {}
-
-    def add(name: str) -> None:
-        if name in contract.errors:
-            add(contract.errors[name].extends)
-            ordered[name] = None
-
-    for name in sorted(contract.errors):
-        add(name)
-    return list(ordered)

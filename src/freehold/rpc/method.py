@@ -11,6 +11,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FunctionType
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -73,7 +74,7 @@ class Method:
         """`DataLayer.getUserById`."""
         return f"{self.entrypoint}.{self.wire}"
 
-    @property
+    @cached_property
     def answer_type(self) -> Any:
         """The type that its answers are of."""
         hints = typing.get_type_hints(self.function, include_extras=True)

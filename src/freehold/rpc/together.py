@@ -51,13 +51,20 @@ class Step:
     body: bytes
 
 
-@dataclass(frozen=True)
 class _Pseudo:
     """What exactly-once asks of a method, for the whole list."""
 
-    full_name: str
-    reveals: bool
-    answer_type: Any
+    full_name = TOGETHER
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self._methods = methods
+        self.reveals = any(each.reveals for each in methods)
+
+    @property
+    def answer_type(self) -> Any:
+        """Only asked for when a kept answer is wanted in the other codec."""
+        types = tuple(each.answer_type for each in self._methods)
+        return tuple[types]  # type: ignore[valid-type]
 
 
 class Together:
@@ -96,12 +103,7 @@ class Together:
         self.answer_bytes_max = limits.answer_bytes_max
         self._bytes_max = limits.body_bytes_max
         self.full_name = TOGETHER
-        types = tuple(step.target.method.answer_type for step in steps)
-        self.method = _Pseudo(
-            TOGETHER,
-            any(step.target.method.reveals for step in steps),
-            tuple[types],  # type: ignore[valid-type]
-        )
+        self.method = _Pseudo([step.target.method for step in steps])
 
     def place(self, error: CallError) -> None:
         """The path was said when the call failed."""

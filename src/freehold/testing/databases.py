@@ -7,10 +7,11 @@ that one suite runs on all of them without naming any: `ENGINES` lists the names
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -61,6 +62,20 @@ class TestDatabase:
         """A block that is one query over one snapshot."""
         block: AbstractContextManager[Reader] = self.database.reading(caller=caller)
         return block
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """A block in which calls may be handed over from the event loop that runs it."""
+        loop = asyncio.get_running_loop()
+
+        def on_loop(run: Callable[[], None]) -> None:
+            loop.call_soon_threadsafe(run)
+
+        self.database.start(on_loop)
+        try:
+            yield
+        finally:
+            await self.database.finish()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from freehold.client import (
     UNSET,
     AsyncBinding,
+    AsyncTransaction,
     ErrorTypes,
     Input,
     Int64,
@@ -19,7 +20,10 @@ from freehold.client import (
     Patch,
     Query,
     Record,
+    Step,
+    Steps,
     SyncBinding,
+    SyncTransaction,
     Value,
     field,
 )
@@ -121,9 +125,38 @@ class _LibraryMethods:
     update_book = Mutation[Book | None]("Library.updateBook")
 
 
+class CellarTransaction(Steps):
+    """The calls of `Cellar` in one transaction; see `transaction` there."""
+
+    def anything(self) -> Step[Any]:
+        """
+        No \"\"\"quotes\"\"\", no \\ and no    tab breaks out.
+        "
+        """
+        return self._step(_CellarMethods.anything, {})
+
+    def read_cover(self, book_id: str) -> Step[bytes]:
+        """The picture's bytes."""
+        return self._step(_CellarMethods.read_cover, {"bookId": book_id})
+
+
 class Cellar(AsyncBinding):
     _contract = "0123456789abcdef"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> AsyncTransaction[CellarTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            async with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(CellarTransaction, idempotency_key)
 
     async def anything(self) -> Any:
         """
@@ -141,6 +174,20 @@ class CellarSync(SyncBinding):
     _contract = "0123456789abcdef"
     _errors = _ERRORS
 
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> SyncTransaction[CellarTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(CellarTransaction, idempotency_key)
+
     def anything(self) -> Any:
         """
         No \"\"\"quotes\"\"\", no \\ and no    tab breaks out.
@@ -153,11 +200,82 @@ class CellarSync(SyncBinding):
         return self._call(_CellarMethods.read_cover, {"bookId": book_id})
 
 
+class LibraryTransaction(Steps):
+    """The calls of `Library` in one transaction; see `transaction` there."""
+
+    def add_books(self, items: _list[NewBook]) -> Step[int]:
+        """Store those that are not there yet; how many were new."""
+        return self._step(_LibraryMethods.add_books, {"items": items})
+
+    def count_everything_that_has_ever_been_lent_to_anybody(
+        self, from_the_first_day: int, to_the_last_day: int
+    ) -> Step[dict[str, Int64]]:
+        return self._step(
+            _LibraryMethods.count_everything_that_has_ever_been_lent_to_anybody,
+            {"fromTheFirstDay": from_the_first_day, "toTheLastDay": to_the_last_day},
+        )
+
+    def forget_book(self, id: str) -> Step[None]:
+        """Take it out of the catalogue."""
+        return self._step(_LibraryMethods.forget_book, {"id": id})
+
+    def get_book(self, id: str) -> Step[Book | None]:
+        """The book, or null."""
+        return self._step(_LibraryMethods.get_book, {"id": id})
+
+    def lend_book(self, id: str, *, reader_id: str) -> Step[Book]:
+        """Lend a book to a reader; nobody else can have it then."""
+        return self._step(_LibraryMethods.lend_book, {"id": id, "readerId": reader_id})
+
+    def list(self, kinds: _list[str]) -> Step[_list[str]]:
+        """A method that hides a built-in."""
+        return self._step(_LibraryMethods.list, {"kinds": kinds})
+
+    def list_books(
+        self,
+        status: Literal["in", "lent", "lost"] | None = None,
+        since_days: Maybe[int] = UNSET,
+        author_id: Maybe[str | None] = UNSET,
+    ) -> Step[_Page[Book]]:
+        """
+        The newest books first.
+
+        At most a thousand at once.
+
+        Left out: since_days = 7.
+        """
+        _args: dict[str, object] = {}
+        if status is not None:
+            _args["status"] = status
+        if since_days is not UNSET:
+            _args["sinceDays"] = since_days
+        if author_id is not UNSET:
+            _args["authorId"] = author_id
+        return self._step(_LibraryMethods.list_books, _args)
+
+    def update_book(self, id: str, data: BookPatch) -> Step[Book | None]:
+        return self._step(_LibraryMethods.update_book, {"id": id, "data": data})
+
+
 class Library(AsyncBinding):
     """Everything that readers and librarians may ask."""
 
     _contract = "0123456789abcdef"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> AsyncTransaction[LibraryTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            async with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(LibraryTransaction, idempotency_key)
 
     async def add_books(self, items: _list[NewBook]) -> int:
         """Store those that are not there yet; how many were new."""
@@ -218,6 +336,20 @@ class LibrarySync(SyncBinding):
 
     _contract = "0123456789abcdef"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> SyncTransaction[LibraryTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(LibraryTransaction, idempotency_key)
 
     def add_books(self, items: _list[NewBook]) -> int:
         """Store those that are not there yet; how many were new."""

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from freehold.client import (
     UNSET,
     AsyncBinding,
+    AsyncTransaction,
     ErrorTypes,
     Input,
     Maybe,
@@ -17,7 +18,10 @@ from freehold.client import (
     Patch,
     Query,
     Record,
+    Step,
+    Steps,
     SyncBinding,
+    SyncTransaction,
     Value,
 )
 from freehold.errors import Conflict
@@ -374,6 +378,8 @@ CountIdeasByStatusStatus: TypeAlias = Literal["new", "reviewed", "promoted", "di
 UpdateIdeaStatusStatus: TypeAlias = Literal["new", "reviewed", "promoted", "dismissed"]
 CountIdeasByStatusStatusValue: TypeAlias = Literal["new", "reviewed", "promoted", "dismissed"]
 UpdateIdeaStatusStatusValue: TypeAlias = Literal["new", "reviewed", "promoted", "dismissed"]
+CountIdeasByStatusStatusValueValue: TypeAlias = Literal["new", "reviewed", "promoted", "dismissed"]
+UpdateIdeaStatusStatusValueValue: TypeAlias = Literal["new", "reviewed", "promoted", "dismissed"]
 
 
 class IdeaAlreadyPromoted(Conflict):
@@ -468,11 +474,412 @@ class _DataLayerMethods:
     write_audit_log = Mutation[None]("DataLayer.writeAuditLog")
 
 
+class DataLayerTransaction(Steps):
+    """The calls of `DataLayer` in one transaction; see `transaction` there."""
+
+    def count_completed_sessions_for_week(self, pub_id: str, week_start: int) -> Step[int]:
+        """How many of the publication's sessions are completed and were changed since then."""
+        return self._step(
+            _DataLayerMethods.count_completed_sessions_for_week,
+            {"pubId": pub_id, "weekStart": week_start},
+        )
+
+    def count_ideas_by_publication(self, pub_id: str) -> Step[int]:
+        """How many ideas the publication has, whatever their status."""
+        return self._step(_DataLayerMethods.count_ideas_by_publication, {"pubId": pub_id})
+
+    def count_ideas_by_status(self, status: CountIdeasByStatusStatus) -> Step[int]:
+        """How many ideas have the status, over all publications."""
+        return self._step(_DataLayerMethods.count_ideas_by_status, {"status": status})
+
+    def create_idea(self, data: CreateIdeaInput) -> Step[Idea]:
+        """
+        Add an idea, as new.
+
+        Raises:
+            AlreadyExists: The id is taken.
+            ReferenceBroken: There is no such publication or topic.
+        """
+        return self._step(_DataLayerMethods.create_idea, {"data": data})
+
+    def create_ideas(self, items: list[CreateIdeaInput]) -> Step[int]:
+        """
+        Add those ideas whose id does not exist yet; answers how many were added.
+
+        Safe to repeat: whoever makes ids from what an idea says can store the same list again.
+
+        Raises:
+            ReferenceBroken: There is no such publication or topic; then none is added.
+        """
+        return self._step(_DataLayerMethods.create_ideas, {"items": items})
+
+    def create_publication(self, data: CreatePublicationInput) -> Step[Publication]:
+        """
+        Add a publication and give its scout the first run.
+
+        Raises:
+            AlreadyExists: The id is taken.
+            ReferenceBroken: There is no such user.
+            InvalidArgument: There is no such time zone.
+        """
+        return self._step(_DataLayerMethods.create_publication, {"data": data})
+
+    def create_publication_outlet(
+        self, data: CreatePublicationOutletInput
+    ) -> Step[PublicationOutlet]:
+        """
+        Let a publication publish through a connection.
+
+        Raises:
+            ReferenceBroken: There is no such publication or connection.
+        """
+        return self._step(_DataLayerMethods.create_publication_outlet, {"data": data})
+
+    def create_publication_token(
+        self, pub_id: str, label: str | None = None
+    ) -> Step[CreatedPublicationToken]:
+        """
+        Make a token for a publication and show it, this once.
+
+        Raises:
+            ReferenceBroken: There is no such publication.
+        """
+        _args: dict[str, object] = {"pubId": pub_id}
+        if label is not None:
+            _args["label"] = label
+        return self._step(_DataLayerMethods.create_publication_token, _args)
+
+    def create_session(self, data: CreateSessionInput) -> Step[Session]:
+        """
+        Open a writing session: active, without a draft.
+
+        Raises:
+            AlreadyExists: The id is taken.
+            ReferenceBroken: There is no such publication or idea.
+        """
+        return self._step(_DataLayerMethods.create_session, {"data": data})
+
+    def create_social_connection(self, data: CreateSocialConnectionInput) -> Step[SocialConnection]:
+        """
+        Add a connection; its tokens are encrypted before they are stored.
+
+        Raises:
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(_DataLayerMethods.create_social_connection, {"data": data})
+
+    def create_topic(self, data: CreateTopicInput) -> Step[Topic]:
+        """
+        Add a topic to a publication.
+
+        Raises:
+            AlreadyExists: The id is taken.
+            ReferenceBroken: There is no such publication.
+        """
+        return self._step(_DataLayerMethods.create_topic, {"data": data})
+
+    def create_user(self, data: CreateUserInput) -> Step[User]:
+        """
+        Add a user.
+
+        Raises:
+            AlreadyExists: The id or the address is taken.
+        """
+        return self._step(_DataLayerMethods.create_user, {"data": data})
+
+    def delete_publication(self, id: str) -> Step[None]:
+        """
+        Remove a publication with its topics, ideas, outlets and tokens.
+
+        Its sessions stay as what somebody wrote, without publication and idea; sessions of other
+        publications that work on one of its ideas lose that idea. Nothing happens when there is no
+        such publication.
+        """
+        return self._step(_DataLayerMethods.delete_publication, {"id": id})
+
+    def delete_publication_outlet(self, id: str) -> Step[None]:
+        """Remove an outlet; the connection stays. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.delete_publication_outlet, {"id": id})
+
+    def delete_social_connection(self, id: str) -> Step[None]:
+        """
+        Remove a connection with its tokens. Nothing happens when there is none.
+
+        Raises:
+            ReferenceBroken: A publication still has an outlet that uses it.
+        """
+        return self._step(_DataLayerMethods.delete_social_connection, {"id": id})
+
+    def delete_topic(self, id: str) -> Step[None]:
+        """Remove a topic; its ideas stay, without a topic. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.delete_topic, {"id": id})
+
+    def get_all_publication_ids(self) -> Step[list[str]]:
+        """The ids of all publications, in their own order."""
+        return self._step(_DataLayerMethods.get_all_publication_ids, {})
+
+    def get_due_publications(self, now: int) -> Step[list[ScheduledPublication]]:
+        """The publications whose run is due, the longest waiting first."""
+        return self._step(_DataLayerMethods.get_due_publications, {"now": now})
+
+    def get_idea_by_id(self, id: str) -> Step[Idea | None]:
+        """The idea, or null."""
+        return self._step(_DataLayerMethods.get_idea_by_id, {"id": id})
+
+    def get_publication_by_id(self, id: str) -> Step[Publication | None]:
+        """The publication, or null."""
+        return self._step(_DataLayerMethods.get_publication_by_id, {"id": id})
+
+    def get_publications_with_null_schedule(self) -> Step[list[ScheduledPublication]]:
+        """The publications that have no next run, the oldest first."""
+        return self._step(_DataLayerMethods.get_publications_with_null_schedule, {})
+
+    def get_recent_activity(self, cutoff_days: Maybe[int] = UNSET) -> Step[list[ActivityEntry]]:
+        """
+        The sessions changed in the last days (1 to 90), the last changed first, at most 100.
+
+        Left out: cutoff_days = 30.
+        """
+        _args: dict[str, object] = {}
+        if cutoff_days is not UNSET:
+            _args["cutoffDays"] = cutoff_days
+        return self._step(_DataLayerMethods.get_recent_activity, _args)
+
+    def get_recent_ideas_by_publication(
+        self, pub_id: str, since_days: Maybe[int] = UNSET
+    ) -> Step[list[Idea]]:
+        """
+        The publication's ideas of the last days, the newest first.
+
+        Left out: since_days = 7.
+        """
+        _args: dict[str, object] = {"pubId": pub_id}
+        if since_days is not UNSET:
+            _args["sinceDays"] = since_days
+        return self._step(_DataLayerMethods.get_recent_ideas_by_publication, _args)
+
+    def get_session_by_id(self, id: str) -> Step[Session | None]:
+        """The session, or null."""
+        return self._step(_DataLayerMethods.get_session_by_id, {"id": id})
+
+    def get_social_connection_by_id(self, id: str) -> Step[SocialConnection | None]:
+        """The connection with encrypted tokens, or null."""
+        return self._step(_DataLayerMethods.get_social_connection_by_id, {"id": id})
+
+    def get_social_connection_with_decrypted_tokens(
+        self, id: str
+    ) -> Step[DecryptedSocialConnection | None]:
+        """The connection with the tokens themselves, or null; for the one who publishes with it."""
+        return self._step(_DataLayerMethods.get_social_connection_with_decrypted_tokens, {"id": id})
+
+    def get_social_connections_by_user(self, user_id: str) -> Step[list[SocialConnection]]:
+        """The user's connections with encrypted tokens, the newest first."""
+        return self._step(_DataLayerMethods.get_social_connections_by_user, {"userId": user_id})
+
+    def get_topic_by_id(self, id: str) -> Step[Topic | None]:
+        """The topic, or null."""
+        return self._step(_DataLayerMethods.get_topic_by_id, {"id": id})
+
+    def get_user_by_email(self, email: str) -> Step[User | None]:
+        """The user with exactly this address, or null."""
+        return self._step(_DataLayerMethods.get_user_by_email, {"email": email})
+
+    def get_user_by_id(self, id: str) -> Step[User | None]:
+        """The user, or null."""
+        return self._step(_DataLayerMethods.get_user_by_id, {"id": id})
+
+    def has_valid_social_connection(self, user_id: str, provider: str) -> Step[bool]:
+        """Whether the user has a connection to the provider that has not expired."""
+        return self._step(
+            _DataLayerMethods.has_valid_social_connection, {"userId": user_id, "provider": provider}
+        )
+
+    def list_all_publications(self) -> Step[list[Publication]]:
+        """All publications, the newest first."""
+        return self._step(_DataLayerMethods.list_all_publications, {})
+
+    def list_ideas_by_publication(
+        self, pub_id: str, filters: ListIdeasFilters | None = None
+    ) -> Step[list[Idea]]:
+        """The publication's ideas, the most relevant first, then the newest."""
+        _args: dict[str, object] = {"pubId": pub_id}
+        if filters is not None:
+            _args["filters"] = filters
+        return self._step(_DataLayerMethods.list_ideas_by_publication, _args)
+
+    def list_outlets_by_publication(self, pub_id: str) -> Step[list[PublicationOutlet]]:
+        """The publication's outlets, the oldest first."""
+        return self._step(_DataLayerMethods.list_outlets_by_publication, {"pubId": pub_id})
+
+    def list_publication_tokens(self, pub_id: str) -> Step[list[PublicationToken]]:
+        """The publication's tokens, revoked ones too, the newest first."""
+        return self._step(_DataLayerMethods.list_publication_tokens, {"pubId": pub_id})
+
+    def list_publications_by_user(self, user_id: str) -> Step[list[Publication]]:
+        """The user's publications, the newest first."""
+        return self._step(_DataLayerMethods.list_publications_by_user, {"userId": user_id})
+
+    def list_sessions(self, filters: ListSessionsFilters | None = None) -> Step[list[Session]]:
+        """The sessions that match, the last changed first."""
+        _args: dict[str, object] = {}
+        if filters is not None:
+            _args["filters"] = filters
+        return self._step(_DataLayerMethods.list_sessions, _args)
+
+    def list_topics_by_publication(self, pub_id: str) -> Step[list[Topic]]:
+        """The publication's topics, inactive ones too: the most urgent first, then the oldest."""
+        return self._step(_DataLayerMethods.list_topics_by_publication, {"pubId": pub_id})
+
+    def list_users(self) -> Step[list[User]]:
+        """All users, the oldest first."""
+        return self._step(_DataLayerMethods.list_users, {})
+
+    def promote_idea(self, id: str, session_id: str) -> Step[Idea]:
+        """
+        Hand an idea to the writing session that turns it into a post.
+
+        Only a new or reviewed idea can be promoted, once: a second call is refused whichever
+        session asks, also the one that has the idea. A caller whose answer was lost reads
+        the idea: its session id says who has it.
+
+        Raises:
+            NotFound: There is no such idea.
+            IdeaAlreadyPromoted: A session has it; the error names which.
+            IdeaDismissed: Somebody decided against it.
+            ReferenceBroken: There is no such session.
+        """
+        return self._step(_DataLayerMethods.promote_idea, {"id": id, "sessionId": session_id})
+
+    def revoke_publication_token(self, id: str) -> Step[None]:
+        """End a token; a second time moves `revoked_at`. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.revoke_publication_token, {"id": id})
+
+    def store_oauth_state(
+        self,
+        state: str,
+        provider: str,
+        ttl_seconds: Maybe[int] = UNSET,
+        bound_to: str | None = None,
+    ) -> Step[None]:
+        """
+        Keep a state until it is consumed or its time is up; removes all expired ones.
+
+        Args:
+            state: At least 128 bits that nobody can guess.
+            provider: The only provider for which it will be accepted.
+            ttl_seconds: How long it lives.
+            bound_to: Consuming it will need the same text again.
+
+        Raises:
+            AlreadyExists: The state is stored already and has not expired.
+
+        Left out: ttl_seconds = 600.
+        """
+        _args: dict[str, object] = {"state": state, "provider": provider}
+        if ttl_seconds is not UNSET:
+            _args["ttlSeconds"] = ttl_seconds
+        if bound_to is not None:
+            _args["boundTo"] = bound_to
+        return self._step(_DataLayerMethods.store_oauth_state, _args)
+
+    def update_idea_status(self, id: str, status: UpdateIdeaStatusStatus) -> Step[Idea | None]:
+        """Set any status and answer the idea as it is now, or null when there is none."""
+        return self._step(_DataLayerMethods.update_idea_status, {"id": id, "status": status})
+
+    def update_publication(self, id: str, data: UpdatePublicationInput) -> Step[Publication | None]:
+        """
+        Change the given fields and answer the publication as it is now, or null when there is none.
+
+        The next run stays as it is unless it is given: whoever changes the schedule knows whether
+        the run that is waiting should still happen.
+
+        Raises:
+            InvalidArgument: There is no such time zone.
+        """
+        return self._step(_DataLayerMethods.update_publication, {"id": id, "data": data})
+
+    def update_publication_next_scout_at(self, id: str, next_run: int) -> Step[None]:
+        """Set the next run and nothing else; the publication does not count as changed."""
+        return self._step(
+            _DataLayerMethods.update_publication_next_scout_at, {"id": id, "nextRun": next_run}
+        )
+
+    def update_session(self, id: str, data: UpdateSessionInput) -> Step[Session | None]:
+        """
+        Change the given fields and answer the session as it is now, or null when there is none.
+
+        Any status may follow any other: the order of work is the writer's, not the data layer's.
+
+        Raises:
+            ReferenceBroken: There is no such publication or idea.
+        """
+        return self._step(_DataLayerMethods.update_session, {"id": id, "data": data})
+
+    def update_social_connection_tokens(
+        self, id: str, tokens: TokenUpdate
+    ) -> Step[SocialConnection | None]:
+        """Encrypt and store the given tokens and answer the connection as it is now, or null."""
+        return self._step(
+            _DataLayerMethods.update_social_connection_tokens, {"id": id, "tokens": tokens}
+        )
+
+    def update_topic(self, id: str, data: UpdateTopicInput) -> Step[Topic | None]:
+        """Change the given fields and answer the topic as it is now, or null when there is none."""
+        return self._step(_DataLayerMethods.update_topic, {"id": id, "data": data})
+
+    def update_user(self, id: str, data: UpdateUserInput) -> Step[User | None]:
+        """
+        Change the given fields and answer the user as it is now, or null when there is none.
+
+        Raises:
+            AlreadyExists: The address is another user's.
+        """
+        return self._step(_DataLayerMethods.update_user, {"id": id, "data": data})
+
+    def validate_and_consume_oauth_state(
+        self, state: str, provider: str, bound_to: str | None = None
+    ) -> Step[bool]:
+        """
+        Whether the state is good, and the last time that it is: one statement finds and removes it.
+
+        False for a state that is unknown, used, expired, another provider's or bound otherwise;
+        which of these is not told.
+        """
+        _args: dict[str, object] = {"state": state, "provider": provider}
+        if bound_to is not None:
+            _args["boundTo"] = bound_to
+        return self._step(_DataLayerMethods.validate_and_consume_oauth_state, _args)
+
+    def validate_publication_token(self, token: str) -> Step[str | None]:
+        """
+        The id of the publication that the raw token opens, or null; revoked ones open nothing.
+        """
+        return self._step(_DataLayerMethods.validate_publication_token, {"token": token})
+
+    def write_audit_log(self, entry: AuditLogInput) -> Step[None]:
+        """Add an entry; its id and its time are the data layer's."""
+        return self._step(_DataLayerMethods.write_audit_log, {"entry": entry})
+
+
 class DataLayer(AsyncBinding):
     """Everything that the writer, the scout and the publisher may ask of HotMetal's data."""
 
     _contract = "d4493d4b8102f124"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> AsyncTransaction[DataLayerTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            async with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(DataLayerTransaction, idempotency_key)
 
     async def count_completed_sessions_for_week(self, pub_id: str, week_start: int) -> int:
         """How many of the publication's sessions are completed and were changed since then."""
@@ -485,7 +892,7 @@ class DataLayer(AsyncBinding):
         """How many ideas the publication has, whatever their status."""
         return await self._call(_DataLayerMethods.count_ideas_by_publication, {"pubId": pub_id})
 
-    async def count_ideas_by_status(self, status: CountIdeasByStatusStatus) -> int:
+    async def count_ideas_by_status(self, status: CountIdeasByStatusStatusValue) -> int:
         """How many ideas have the status, over all publications."""
         return await self._call(_DataLayerMethods.count_ideas_by_status, {"status": status})
 
@@ -783,7 +1190,7 @@ class DataLayer(AsyncBinding):
             _args["boundTo"] = bound_to
         await self._call(_DataLayerMethods.store_oauth_state, _args)
 
-    async def update_idea_status(self, id: str, status: UpdateIdeaStatusStatus) -> Idea | None:
+    async def update_idea_status(self, id: str, status: UpdateIdeaStatusStatusValue) -> Idea | None:
         """Set any status and answer the idea as it is now, or null when there is none."""
         return await self._call(_DataLayerMethods.update_idea_status, {"id": id, "status": status})
 
@@ -868,6 +1275,20 @@ class DataLayerSync(SyncBinding):
     _contract = "d4493d4b8102f124"
     _errors = _ERRORS
 
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> SyncTransaction[DataLayerTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(DataLayerTransaction, idempotency_key)
+
     def count_completed_sessions_for_week(self, pub_id: str, week_start: int) -> int:
         """How many of the publication's sessions are completed and were changed since then."""
         return self._call(
@@ -879,7 +1300,7 @@ class DataLayerSync(SyncBinding):
         """How many ideas the publication has, whatever their status."""
         return self._call(_DataLayerMethods.count_ideas_by_publication, {"pubId": pub_id})
 
-    def count_ideas_by_status(self, status: CountIdeasByStatusStatusValue) -> int:
+    def count_ideas_by_status(self, status: CountIdeasByStatusStatusValueValue) -> int:
         """How many ideas have the status, over all publications."""
         return self._call(_DataLayerMethods.count_ideas_by_status, {"status": status})
 
@@ -1171,7 +1592,7 @@ class DataLayerSync(SyncBinding):
             _args["boundTo"] = bound_to
         self._call(_DataLayerMethods.store_oauth_state, _args)
 
-    def update_idea_status(self, id: str, status: UpdateIdeaStatusStatusValue) -> Idea | None:
+    def update_idea_status(self, id: str, status: UpdateIdeaStatusStatusValueValue) -> Idea | None:
         """Set any status and answer the idea as it is now, or null when there is none."""
         return self._call(_DataLayerMethods.update_idea_status, {"id": id, "status": status})
 

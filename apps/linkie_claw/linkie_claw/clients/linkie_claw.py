@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from freehold.client import (
     UNSET,
     AsyncBinding,
+    AsyncTransaction,
     ErrorTypes,
     Input,
     Maybe,
@@ -17,7 +18,10 @@ from freehold.client import (
     Patch,
     Query,
     Record,
+    Step,
+    Steps,
     SyncBinding,
+    SyncTransaction,
     Value,
 )
 from freehold.errors import Conflict
@@ -463,11 +467,611 @@ class _DataLayerMethods:
     use_verification_token = Mutation[VerificationToken | None]("DataLayer.useVerificationToken")
 
 
+class DataLayerTransaction(Steps):
+    """The calls of `DataLayer` in one transaction; see `transaction` there."""
+
+    def claim_ready_posts(self, limit: Maybe[int] = UNSET) -> Step[list[ClaimedPost]]:
+        """
+        Take due posts for publishing, the longest waiting first; nobody else gets the same.
+
+        Left out: limit = 10.
+        """
+        _args: dict[str, object] = {}
+        if limit is not UNSET:
+            _args["limit"] = limit
+        return self._step(_DataLayerMethods.claim_ready_posts, _args)
+
+    def cleanup_expired_linkedin_oauth_states(self) -> Step[int]:
+        """Remove the states whose time is up; how many there were."""
+        return self._step(_DataLayerMethods.cleanup_expired_linkedin_oauth_states, {})
+
+    def consume_linkedin_oauth_state(
+        self, state: str, bound_to: str | None = None
+    ) -> Step[str | None]:
+        """
+        The user who asked, and the last time that it is told: one statement finds and removes it.
+
+        Null for a state that is unknown, used, expired or bound otherwise; which is not told.
+        """
+        _args: dict[str, object] = {"state": state}
+        if bound_to is not None:
+            _args["boundTo"] = bound_to
+        return self._step(_DataLayerMethods.consume_linkedin_oauth_state, _args)
+
+    def create_generation(self, data: NewGeneration) -> Step[Generation]:
+        """
+        Keep what the studio made.
+
+        Raises:
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(_DataLayerMethods.create_generation, {"data": data})
+
+    def create_linkedin_oauth_state(
+        self, state: str, user_id: str, expires_at: int, bound_to: str | None = None
+    ) -> Step[None]:
+        """
+        Keep a state until it is consumed or its time is up.
+
+        Args:
+            state: At least 128 bits that nobody can guess.
+            user_id: Who asked.
+            expires_at: From this second on it is not accepted.
+            bound_to: Consuming it will need the same text again.
+
+        Raises:
+            AlreadyExists: The state is stored already.
+            ReferenceBroken: There is no such user.
+        """
+        _args: dict[str, object] = {"state": state, "userId": user_id, "expiresAt": expires_at}
+        if bound_to is not None:
+            _args["boundTo"] = bound_to
+        return self._step(_DataLayerMethods.create_linkedin_oauth_state, _args)
+
+    def create_post(self, data: NewPost) -> Step[Post]:
+        """
+        Add a post. A scheduled one needs its time; one in the past is published at once.
+
+        Raises:
+            ReferenceBroken: There is no such user.
+            InvalidArgument: It is to be scheduled and has no time.
+        """
+        return self._step(_DataLayerMethods.create_post, {"data": data})
+
+    def create_session(self, data: NewSession) -> Step[Session]:
+        """
+        Sign a browser in.
+
+        Raises:
+            AlreadyExists: The token is used already.
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(_DataLayerMethods.create_session, {"data": data})
+
+    def create_user(self, data: NewUser) -> Step[User]:
+        """
+        Add a user.
+
+        Raises:
+            AlreadyExists: The address is taken.
+        """
+        return self._step(_DataLayerMethods.create_user, {"data": data})
+
+    def create_verification_token(
+        self, identifier: str, token: str, expires: int
+    ) -> Step[VerificationToken]:
+        """
+        Keep a token that is sent to an address.
+
+        Raises:
+            AlreadyExists: The token is used already.
+        """
+        return self._step(
+            _DataLayerMethods.create_verification_token,
+            {"identifier": identifier, "token": token, "expires": expires},
+        )
+
+    def delete_expired_sessions(self) -> Step[int]:
+        """Remove the sessions and verification tokens whose time is up; how many there were."""
+        return self._step(_DataLayerMethods.delete_expired_sessions, {})
+
+    def delete_linkedin_oauth_state(self, state: str) -> Step[None]:
+        """End a state. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.delete_linkedin_oauth_state, {"state": state})
+
+    def delete_post(self, id: str, user_id: str) -> Step[Post | None]:
+        """Remove the user's post and answer what it was, or null; its image is for the caller."""
+        return self._step(_DataLayerMethods.delete_post, {"id": id, "userId": user_id})
+
+    def delete_session(self, session_token: str) -> Step[None]:
+        """Sign the browser out. Nothing happens when it is not signed in."""
+        return self._step(_DataLayerMethods.delete_session, {"sessionToken": session_token})
+
+    def delete_user(self, id: str) -> Step[None]:
+        """Remove a user with everything that is his. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.delete_user, {"id": id})
+
+    def get_accounts_by_user(self, user_id: str) -> Step[list[Account]]:
+        """The user's accounts by provider, without their tokens."""
+        return self._step(_DataLayerMethods.get_accounts_by_user, {"userId": user_id})
+
+    def get_all_posts(self, user_id: str) -> Step[list[Post]]:
+        """The user's posts, the newest first."""
+        return self._step(_DataLayerMethods.get_all_posts, {"userId": user_id})
+
+    def get_content_generation_stats(
+        self, user_id: str, days: Maybe[int] = UNSET
+    ) -> Step[ContentGenerationStats]:
+        """
+        The user's generations of the last days, and the status of the posts made in them.
+
+        Left out: days = 30.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if days is not UNSET:
+            _args["days"] = days
+        return self._step(_DataLayerMethods.get_content_generation_stats, _args)
+
+    def get_dashboard_stats(self, user_id: str) -> Step[DashboardStats]:
+        """How many posts the user has, and in which state."""
+        return self._step(_DataLayerMethods.get_dashboard_stats, {"userId": user_id})
+
+    def get_generation_by_id(self, id: str, user_id: str) -> Step[Generation | None]:
+        """The user's generation, or null."""
+        return self._step(_DataLayerMethods.get_generation_by_id, {"id": id, "userId": user_id})
+
+    def get_generation_count(self, user_id: str) -> Step[int]:
+        """How many posts the user has: in the studio each one is made of a generation."""
+        return self._step(_DataLayerMethods.get_generation_count, {"userId": user_id})
+
+    def get_linkedin_access_token(self, user_id: str) -> Step[str | None]:
+        """The LinkedIn token itself: of the settings, else of the LinkedIn account, else null."""
+        return self._step(_DataLayerMethods.get_linkedin_access_token, {"userId": user_id})
+
+    def get_linkedin_oauth_state(self, state: str, bound_to: str | None = None) -> Step[str | None]:
+        """The user who asked, without using the state up; null as `consumeLinkedinOauthState`."""
+        _args: dict[str, object] = {"state": state}
+        if bound_to is not None:
+            _args["boundTo"] = bound_to
+        return self._step(_DataLayerMethods.get_linkedin_oauth_state, _args)
+
+    def get_post_by_id(self, id: str, user_id: str) -> Step[Post | None]:
+        """The user's post, or null."""
+        return self._step(_DataLayerMethods.get_post_by_id, {"id": id, "userId": user_id})
+
+    def get_post_for_publishing(self, id: str) -> Step[Post | None]:
+        """The post of whatever user, or null; for the automation, which knows only its id."""
+        return self._step(_DataLayerMethods.get_post_for_publishing, {"id": id})
+
+    def get_posts_by_month(self, month: str, user_id: str) -> Step[list[Post]]:
+        """
+        The user's posts of any status whose time is in the month (UTC), the first one first.
+
+        Raises:
+            InvalidArgument: That is no month.
+        """
+        return self._step(_DataLayerMethods.get_posts_by_month, {"month": month, "userId": user_id})
+
+    def get_posts_by_status(
+        self, user_id: str, days: Maybe[int] = UNSET
+    ) -> Step[list[DayStatusCount]]:
+        """
+        How many of the posts made on each of the last days are of which status now.
+
+        Left out: days = 30.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if days is not UNSET:
+            _args["days"] = days
+        return self._step(_DataLayerMethods.get_posts_by_status, _args)
+
+    def get_posts_over_time(self, user_id: str, days: Maybe[int] = UNSET) -> Step[list[DayCount]]:
+        """
+        How many posts the user made on each of the last days.
+
+        Left out: days = 30.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if days is not UNSET:
+            _args["days"] = days
+        return self._step(_DataLayerMethods.get_posts_over_time, _args)
+
+    def get_posts_ready_to_publish(self) -> Step[list[Post]]:
+        """The posts of all users that are due and may be tried, the longest waiting first."""
+        return self._step(_DataLayerMethods.get_posts_ready_to_publish, {})
+
+    def get_publishing_success_rate(self, user_id: str) -> Step[int]:
+        """How many percent of the user's posts that were tried are published; 0 when none was."""
+        return self._step(_DataLayerMethods.get_publishing_success_rate, {"userId": user_id})
+
+    def get_publishing_trend(self, user_id: str, days: Maybe[int] = UNSET) -> Step[list[DayCount]]:
+        """
+        How many of the user's posts were published on each of the last days.
+
+        Left out: days = 30.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if days is not UNSET:
+            _args["days"] = days
+        return self._step(_DataLayerMethods.get_publishing_trend, _args)
+
+    def get_recent_drafts(self, limit: Maybe[int] = UNSET, *, user_id: str) -> Step[list[Post]]:
+        """
+        The user's drafts, the last changed first.
+
+        Left out: limit = 5.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if limit is not UNSET:
+            _args["limit"] = limit
+        return self._step(_DataLayerMethods.get_recent_drafts, _args)
+
+    def get_recent_generations(
+        self, limit: Maybe[int] = UNSET, *, user_id: str
+    ) -> Step[list[Generation]]:
+        """
+        The user's generations, the newest first.
+
+        Left out: limit = 10.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if limit is not UNSET:
+            _args["limit"] = limit
+        return self._step(_DataLayerMethods.get_recent_generations, _args)
+
+    def get_recent_posts(self, user_id: str, limit: Maybe[int] = UNSET) -> Step[list[Post]]:
+        """
+        The user's newest posts of any status.
+
+        Left out: limit = 5.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if limit is not UNSET:
+            _args["limit"] = limit
+        return self._step(_DataLayerMethods.get_recent_posts, _args)
+
+    def get_scheduled_posts(self, user_id: str, month: str | None = None) -> Step[list[Post]]:
+        """
+        The user's scheduled posts, of one month ("2027-01", UTC) or all; the next one first.
+
+        Raises:
+            InvalidArgument: That is no month.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if month is not None:
+            _args["month"] = month
+        return self._step(_DataLayerMethods.get_scheduled_posts, _args)
+
+    def get_scheduling_patterns(
+        self, user_id: str, days: Maybe[int] = UNSET
+    ) -> Step[list[WeekdayCount]]:
+        """
+        On which weekdays the user's posts are scheduled, since so many days and to come.
+
+        Left out: days = 30.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if days is not UNSET:
+            _args["days"] = days
+        return self._step(_DataLayerMethods.get_scheduling_patterns, _args)
+
+    def get_session_and_user(self, session_token: str) -> Step[SessionAndUser | None]:
+        """Who is signed in with the token, or null; also null when its time is up."""
+        return self._step(_DataLayerMethods.get_session_and_user, {"sessionToken": session_token})
+
+    def get_stale_publishing_posts(self) -> Step[list[Post]]:
+        """The posts of all users whose claim ended without a result, the oldest first."""
+        return self._step(_DataLayerMethods.get_stale_publishing_posts, {})
+
+    def get_stuck_posts(self, user_id: str) -> Step[list[Post]]:
+        """The user's posts that are being published for more than an hour, the longest first."""
+        return self._step(_DataLayerMethods.get_stuck_posts, {"userId": user_id})
+
+    def get_top_posts(self, user_id: str, limit: Maybe[int] = UNSET) -> Step[list[TopPost]]:
+        """
+        The user's published posts, the latest first.
+
+        Left out: limit = 10.
+        """
+        _args: dict[str, object] = {"userId": user_id}
+        if limit is not UNSET:
+            _args["limit"] = limit
+        return self._step(_DataLayerMethods.get_top_posts, _args)
+
+    def get_user_by_account(self, provider: str, provider_account_id: str) -> Step[User | None]:
+        """The user with this account at the provider, or null."""
+        return self._step(
+            _DataLayerMethods.get_user_by_account,
+            {"provider": provider, "providerAccountId": provider_account_id},
+        )
+
+    def get_user_by_email(self, email: str) -> Step[User | None]:
+        """The user with exactly this address, or null."""
+        return self._step(_DataLayerMethods.get_user_by_email, {"email": email})
+
+    def get_user_by_id(self, id: str) -> Step[User | None]:
+        """The user, or null."""
+        return self._step(_DataLayerMethods.get_user_by_id, {"id": id})
+
+    def get_user_image_styles(self, user_id: str) -> Step[list[ImageStyle]]:
+        """The user's six image styles; the defaults when none are stored or they are unreadable."""
+        return self._step(_DataLayerMethods.get_user_image_styles, {"userId": user_id})
+
+    def get_user_settings(self, user_id: str) -> Step[UserSettings | None]:
+        """The user's settings without the tokens, or null."""
+        return self._step(_DataLayerMethods.get_user_settings, {"userId": user_id})
+
+    def get_user_voice_tones(self, user_id: str) -> Step[list[VoiceTone]]:
+        """The user's six voice tones; the defaults when none are stored or they are unreadable."""
+        return self._step(_DataLayerMethods.get_user_voice_tones, {"userId": user_id})
+
+    def increment_post_retry_count(self, post_id: str) -> Step[None]:
+        """Count a retry; the post does not count as changed. Nothing happens when there is none."""
+        return self._step(_DataLayerMethods.increment_post_retry_count, {"postId": post_id})
+
+    def link_account(self, data: NewAccount) -> Step[Account]:
+        """
+        Give a user an account at a provider.
+
+        Raises:
+            AlreadyExists: The account is a user's already.
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(_DataLayerMethods.link_account, {"data": data})
+
+    def mark_dispatch_failed(
+        self, id: str, error_message: str, fence: int | None = None
+    ) -> Step[Post]:
+        """
+        The post could not be handed on: try again in 2 minutes, then 4; the third time it failed.
+
+        Raises:
+            NotFound: There is no such post.
+            PostStatusConflict: It is not being published.
+            ClaimLost: It was claimed again since.
+        """
+        _args: dict[str, object] = {"id": id, "errorMessage": error_message}
+        if fence is not None:
+            _args["fence"] = fence
+        return self._step(_DataLayerMethods.mark_dispatch_failed, _args)
+
+    def mark_post_as_failed(
+        self, id: str, error_message: Maybe[str] = UNSET, fence: int | None = None
+    ) -> Step[PublishResult]:
+        """
+        The post could not be published and is not tried again. A second time changes nothing.
+
+        Raises:
+            NotFound: There is no such post.
+            PostStatusConflict: It is not being published.
+            ClaimLost: It was claimed again since.
+
+        Left out: error_message = "Unknown publishing error".
+        """
+        _args: dict[str, object] = {"id": id}
+        if error_message is not UNSET:
+            _args["errorMessage"] = error_message
+        if fence is not None:
+            _args["fence"] = fence
+        return self._step(_DataLayerMethods.mark_post_as_failed, _args)
+
+    def mark_post_as_published(
+        self, id: str, linkedin_post_urn: str, fence: int | None = None
+    ) -> Step[PublishResult]:
+        """
+        The post is on LinkedIn. The same result again changes nothing and is no error.
+
+        Args:
+            id: The post.
+            linkedin_post_urn: What LinkedIn calls it.
+            fence: The claim's; a result without one is of whatever claim is open.
+
+        Raises:
+            NotFound: There is no such post.
+            PostStatusConflict: It is not being published.
+            ClaimLost: It was claimed again since.
+        """
+        _args: dict[str, object] = {"id": id, "linkedinPostUrn": linkedin_post_urn}
+        if fence is not None:
+            _args["fence"] = fence
+        return self._step(_DataLayerMethods.mark_post_as_published, _args)
+
+    def mark_post_as_publishing(self, id: str) -> Step[ClaimedPost | None]:
+        """Take one scheduled post for publishing, due or not; null when it is not to be had."""
+        return self._step(_DataLayerMethods.mark_post_as_publishing, {"id": id})
+
+    def recover_post(
+        self, id: str, user_id: str, action: Literal["retry", "fail"]
+    ) -> Step[Post | None]:
+        """
+        End by hand what publishing did not end: try again now, or give up. Null: no post.
+
+        Raises:
+            PostStatusConflict: It is not being published.
+        """
+        return self._step(
+            _DataLayerMethods.recover_post, {"id": id, "userId": user_id, "action": action}
+        )
+
+    def recover_stale_posts(self) -> Step[list[Post]]:
+        """Do so with all stale posts, and answer them as they are now."""
+        return self._step(_DataLayerMethods.recover_stale_posts, {})
+
+    def reschedule_post_for_retry(self, id: str, time: int, fence: int | None = None) -> Step[Post]:
+        """
+        Put a post that is being published back, for that time; the retry is counted by itself.
+
+        Raises:
+            NotFound: There is no such post.
+            PostStatusConflict: It is not being published.
+            ClaimLost: It was claimed again since.
+        """
+        _args: dict[str, object] = {"id": id, "time": time}
+        if fence is not None:
+            _args["fence"] = fence
+        return self._step(_DataLayerMethods.reschedule_post_for_retry, _args)
+
+    def reset_stale_post(self, id: str) -> Step[Post | None]:
+        """
+        Give one stale post another try, or let it fail at the third; null when it is not stale.
+        """
+        return self._step(_DataLayerMethods.reset_stale_post, {"id": id})
+
+    def save_user_image_styles(
+        self, user_id: str, styles: list[ImageStyle]
+    ) -> Step[list[ImageStyle]]:
+        """
+        Store the user's six image styles.
+
+        Raises:
+            InvalidArgument: They are not the six, or a name or a prompt is blank or too long.
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(
+            _DataLayerMethods.save_user_image_styles, {"userId": user_id, "styles": styles}
+        )
+
+    def save_user_voice_tones(self, user_id: str, tones: list[VoiceTone]) -> Step[list[VoiceTone]]:
+        """
+        Store the user's six voice tones.
+
+        Raises:
+            InvalidArgument: They are not the six, or a name or a prompt is blank or too long.
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(
+            _DataLayerMethods.save_user_voice_tones, {"userId": user_id, "tones": tones}
+        )
+
+    def schedule_post(self, id: str, user_id: str, scheduled_at: int) -> Step[Post | None]:
+        """
+        Give a draft, a scheduled or a failed post its time; it starts with no retry. Null: no post.
+
+        Raises:
+            InvalidArgument: The time is not in the future.
+            PostStatusConflict: It is being published, or has been.
+        """
+        return self._step(
+            _DataLayerMethods.schedule_post,
+            {"id": id, "userId": user_id, "scheduledAt": scheduled_at},
+        )
+
+    def sign_in_with_account(self, data: SignIn) -> Step[User]:
+        """
+        The user who signs in with this account; a new one when nobody has account or address.
+
+        An account whose address a user has is linked to that user, if the provider vouches for
+        the address and somebody has for the user's: else whoever signed in first under another's
+        address would share the account. Looking and linking are one transaction, so two sign-ins
+        at the same moment make one user.
+
+        Raises:
+            EmailNotVerified: A user has the address, and it is not vouched for on both sides.
+        """
+        return self._step(_DataLayerMethods.sign_in_with_account, {"data": data})
+
+    def unlink_account(self, provider: str, provider_account_id: str) -> Step[None]:
+        """Take an account from its user. Nothing happens when there is none."""
+        return self._step(
+            _DataLayerMethods.unlink_account,
+            {"provider": provider, "providerAccountId": provider_account_id},
+        )
+
+    def unschedule_post(self, id: str, user_id: str) -> Step[Post | None]:
+        """
+        Make a scheduled post a draft again, without a time. Null: no post.
+
+        Raises:
+            PostStatusConflict: It is not scheduled.
+        """
+        return self._step(_DataLayerMethods.unschedule_post, {"id": id, "userId": user_id})
+
+    def update_generation_selections(
+        self,
+        id: str,
+        user_id: str,
+        selected_text_id: Maybe[str | None] = UNSET,
+        selected_image_id: Maybe[str | None] = UNSET,
+    ) -> Step[Generation | None]:
+        """
+        Note what was chosen; left out stays, null clears. The generation as it is now, or null.
+        """
+        _args: dict[str, object] = {"id": id, "userId": user_id}
+        if selected_text_id is not UNSET:
+            _args["selectedTextId"] = selected_text_id
+        if selected_image_id is not UNSET:
+            _args["selectedImageId"] = selected_image_id
+        return self._step(_DataLayerMethods.update_generation_selections, _args)
+
+    def update_post(self, id: str, data: PostPatch, user_id: str) -> Step[Post | None]:
+        """
+        Change the given fields and answer the post as it is now, or null when there is none.
+
+        The time can be planned for a draft, and moved for a scheduled post to another time to
+        come; what is being published or has been keeps its own.
+
+        Raises:
+            PostStatusConflict: The post's status does not allow another time.
+            InvalidArgument: A scheduled post would lose its time, or get one that has passed.
+        """
+        return self._step(
+            _DataLayerMethods.update_post, {"id": id, "data": data, "userId": user_id}
+        )
+
+    def update_session(self, session_token: str, expires: int) -> Step[Session | None]:
+        """Set how long the browser stays signed in; null when it is not signed in."""
+        return self._step(
+            _DataLayerMethods.update_session, {"sessionToken": session_token, "expires": expires}
+        )
+
+    def update_user(self, id: str, data: UserPatch) -> Step[User | None]:
+        """
+        Change the given fields and answer the user as it is now, or null when there is none.
+
+        Raises:
+            AlreadyExists: The address is another user's.
+        """
+        return self._step(_DataLayerMethods.update_user, {"id": id, "data": data})
+
+    def upsert_user_settings(self, user_id: str, data: UserSettingsPatch) -> Step[UserSettings]:
+        """
+        Store the given settings, whether there were any or not, and answer them as they are now.
+
+        Raises:
+            ReferenceBroken: There is no such user.
+        """
+        return self._step(_DataLayerMethods.upsert_user_settings, {"userId": user_id, "data": data})
+
+    def use_verification_token(self, identifier: str, token: str) -> Step[VerificationToken | None]:
+        """
+        The proved address, and the last time that it is told: one statement finds and removes it.
+
+        Null for a token that is unknown, used, expired or another address's.
+        """
+        return self._step(
+            _DataLayerMethods.use_verification_token, {"identifier": identifier, "token": token}
+        )
+
+
 class DataLayer(AsyncBinding):
     """Everything that may be asked of Linkie Claw's data."""
 
     _contract = "5ff9d69ae0726758"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> AsyncTransaction[DataLayerTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            async with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(DataLayerTransaction, idempotency_key)
 
     async def claim_ready_posts(self, limit: Maybe[int] = UNSET) -> list[ClaimedPost]:
         """
@@ -1065,6 +1669,20 @@ class DataLayerSync(SyncBinding):
 
     _contract = "5ff9d69ae0726758"
     _errors = _ERRORS
+
+    def transaction(
+        self, *, idempotency_key: str | None = None
+    ) -> SyncTransaction[DataLayerTransaction]:
+        """
+        Several calls, all or nothing, in one commit and one request, sent at the end of the block:
+
+            with dal.transaction() as t: ...
+
+        `t` has the same methods and only collects: `step.ref` stands for a result, or a part of it,
+        in the calls behind it, and `step.value` is the result after the block. The error of a call
+        that is refused has its place in `data["call"]`; then nothing was done.
+        """
+        return self._transaction(DataLayerTransaction, idempotency_key)
 
     def claim_ready_posts(self, limit: Maybe[int] = UNSET) -> list[ClaimedPost]:
         """
