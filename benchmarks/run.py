@@ -29,6 +29,7 @@ QUESTIONS = (
     "bench_http",
     "bench_client",
     "bench_group_commit",
+    "bench_promises",
     "bench_pg_bridge",
     "bench_postgres",
     "bench_pg_scale",
