@@ -27,6 +27,32 @@ _COLUMN_KEY: Final = "column key "
 _SELECT: Final = f'SELECT "name", "value" FROM "{CHECKS_TABLE}"'  # noqa: S608 - a name of ours
 
 
+def require_file(connection: apsw.Connection, secrets: Secrets) -> None:
+    """
+    Compare the secrets with what a file knows of them; nothing is written.
+
+    Raises:
+        KeysInvalidHere: They are another installation's.
+    """
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (CHECKS_TABLE,)).fetchall():
+        known = connection.execute(_SELECT).fetchall()
+        _new({str(name): str(value) for name, value in known}, secrets)
+
+
+def require_server(connection: BlockingConnection, secrets: Secrets) -> None:
+    """
+    The same for a database on a server.
+
+    Raises:
+        KeysInvalidHere: They are another installation's.
+    """
+    there = (
+        "SELECT 1, 0 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1::text"
+    )
+    if connection.rows(there, CHECKS_TABLE):
+        _new({str(name): str(value) for name, value in connection.rows(_SELECT)}, secrets)
+
+
 def check_file(connection: apsw.Connection, secrets: Secrets) -> None:
     """
     Compare the secrets with what a file knows of them, and write down what is new.

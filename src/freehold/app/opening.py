@@ -17,13 +17,14 @@ import apsw
 from freehold.access import ACCESS_SCHEMA, KeyAuthenticator
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.access.schema import ServiceKey
-from freehold.app.checks import check_file, check_server
+from freehold.app.checks import check_file, check_server, require_file, require_server
 from freehold.app.declaration import App, Database
 from freehold.app.places import Place, places
 from freehold.app.secrets import Secrets, find_secrets
 from freehold.app.upgrade import UpgradeMode, bring_postgres_up_to_date, bring_up_to_date
 from freehold.client import AsyncBinding
 from freehold.clock import Clock, SystemClock
+from freehold.crypto import KeyRing
 from freehold.db import IN_PROCESS, Caller
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import StartError, invariant
@@ -255,7 +256,11 @@ def _open_file(
     )
 
     def prepare(connection: apsw.Connection) -> None:
-        prepare_file(connection, declared, path, options=options, is_first=is_first)
+        # Before a migration seals anything: other secrets would seal what nobody can open.
+        require_file(connection, secrets)
+        prepare_file(
+            connection, declared, path, options=options, is_first=is_first, ring=secrets.ring
+        )
         check_file(connection, secrets)
 
     database.open(prepare)
@@ -279,7 +284,8 @@ def _open_server(
     )
 
     def prepare(connection: BlockingConnection) -> None:
-        prepare_server(connection, declared, options, is_first=is_first)
+        require_server(connection, secrets)
+        prepare_server(connection, declared, options, is_first=is_first, ring=secrets.ring)
         check_server(connection, secrets)
 
     database.open(prepare)
@@ -293,6 +299,7 @@ def prepare_file(
     *,
     options: Options,
     is_first: bool,
+    ring: KeyRing | None = None,
 ) -> None:
     """What is done to a database's file before anything else is: its schema, the keys' table."""
     bring_up_to_date(
@@ -302,6 +309,7 @@ def prepare_file(
         mode=options.upgrade,
         clock=options.clock,
         on_progress=options.on_progress,
+        ring=ring,
     )
     _create_own_tables(connection, IDEMPOTENCY_SCHEMA)
     if is_first:
@@ -309,7 +317,12 @@ def prepare_file(
 
 
 def prepare_server(
-    connection: BlockingConnection, declared: Database, options: Options, *, is_first: bool
+    connection: BlockingConnection,
+    declared: Database,
+    options: Options,
+    *,
+    is_first: bool,
+    ring: KeyRing | None = None,
 ) -> None:
     """The same on a server."""
     from freehold.drivers.postgres import create_once, watch_keys
@@ -320,6 +333,7 @@ def prepare_server(
         mode=options.upgrade,
         clock=options.clock,
         on_progress=options.on_progress,
+        ring=ring,
     )
     create_once(connection, CALLS_TABLE, IDEMPOTENCY_SCHEMA.ddl("postgresql"))
     if is_first:

@@ -24,6 +24,8 @@ from freehold.migrate.engine import number
 from freehold.migrate.files import Migration
 from freehold.migrate.history import entries, matches, pending, record, version
 from freehold.migrate.run import AS_IT_WAS, OnProgress, Progress, run_migration, scratch
+from freehold.migrate.sealed import has_seals, unlike_files
+from freehold.migrate.sealing import Sealer, scrub
 from freehold.migrate.shape import shape_of, shape_of_schema
 from freehold.migrate.snapshot import has_rows, take_snapshot
 from freehold.schema import Schema
@@ -55,12 +57,15 @@ def apply(
     snapshot_to: Path | None = None,
     expected: Schema | None = None,
     on_progress: OnProgress | None = None,
+    sealer: Sealer | None = None,
 ) -> Applied:
     """
     Bring the database to the last migration, or leave it as it is.
 
     Args:
-        snapshot_to: The file that keeps the database from before, see `snapshot_path`.
+        snapshot_to: The file that keeps the database from before, see `snapshot_path`. None
+            is kept when values are sealed: it would hold them in clear.
+        sealer: Seals the values of columns that are to be sealed.
         expected: The schema that must be there afterwards.
         on_progress: Is told each step before it is done; an exception from it ends the run.
 
@@ -69,18 +74,21 @@ def apply(
         MigrationNeeded: All are applied, but the schema says more than they do.
         MigrationFailed: A migration was refused; the database is as it was.
         StorageBroken: The disk failed in COMMIT; the next start finds either all or nothing.
+        KeysMissing: Values are to be sealed, and there is no key.
     """
     waiting = pending(connection, migrations)
     if not waiting:
-        _require_shape(connection, expected)
+        _require_shape(connection, migrations, expected)
         return Applied((), version(connection))
+    refuse_unsealed(migrations, expected)
     snapshot = transact(
         connection,
         waiting,
         expected=expected,
-        snapshot_to=snapshot_to,
+        snapshot_to=None if has_seals(waiting) else snapshot_to,
         finish=lambda: record(connection, waiting, clock=clock),
         on_progress=on_progress,
+        sealer=sealer,
     )
     warnings = () if expected else ("The shape was not compared with a schema.",)
     names = tuple(migration.name for migration in waiting)
@@ -97,14 +105,35 @@ def require_current(
         DatabaseTooNew, MigrationFailed: As `apply`.
         MigrationNeeded: Something waits, or the schema says more than the migrations.
     """
-    waiting = pending(connection, migrations)
+    refuse_waiting(pending(connection, migrations))
+    _require_shape(connection, migrations, expected)
+
+
+def refuse_waiting(waiting: Sequence[Migration]) -> None:
+    """
+    Refuse a database that is not at the last migration.
+
+    Raises:
+        MigrationNeeded: Something waits.
+    """
     if waiting:
         names = ", ".join(migration.name for migration in waiting)
         raise MigrationNeeded(
             f"This database waits for {names}.",
             hint="Run `freehold migrate apply`.",
         )
-    _require_shape(connection, expected)
+
+
+def refuse_unsealed(migrations: Sequence[Migration], expected: Schema | None) -> None:
+    """
+    Refuse migrations that leave other columns sealed than the schema says.
+
+    Raises:
+        MigrationNeeded: One is not sealed by them, or is.
+    """
+    left = unlike_files(expected, migrations) if expected else []
+    if left:
+        raise needs_more(left)
 
 
 def check(schema: Schema, migrations: Sequence[Migration]) -> list[str]:
@@ -117,7 +146,8 @@ def check(schema: Schema, migrations: Sequence[Migration]) -> list[str]:
         MigrationFailed: A migration does not run on an empty database.
     """
     with scratch(migrations) as built:
-        return differences(shape_of(built), shape_of_schema(schema))
+        left = differences(shape_of(built), shape_of_schema(schema))
+        return left + unlike_files(schema, migrations)
 
 
 def adopt(
@@ -159,6 +189,7 @@ def transact(
     snapshot_to: Path | None,
     finish: Callable[[], None],
     on_progress: OnProgress | None,
+    sealer: Sealer | None = None,
 ) -> Path | None:
     """
     Run migrations in one transaction with everything that is verified around it.
@@ -183,13 +214,15 @@ def transact(
         _whole_or_nothing(connection),
     ):
         for migration in migrations:
-            run_migration(connection, migration, on_progress)
+            run_migration(connection, migration, on_progress, sealer=sealer)
         tell(Progress("verify", last, 0, 0))
         _require_references(connection, last)
         if expected is not None:
             _require_arrival(connection, expected, last)
         finish()
         tell(Progress("commit", last, 0, 0))
+    if scrub(connection):
+        tell(Progress("sealed", last, 0, 0))
     tell(Progress("done", last, 0, 0))
     return snapshot
 
@@ -278,15 +311,23 @@ def _require_arrival(connection: apsw.Connection, expected: Schema, name: str) -
         )
 
 
-def _require_shape(connection: apsw.Connection, expected: Schema | None) -> None:
+def _require_shape(
+    connection: apsw.Connection, migrations: Sequence[Migration], expected: Schema | None
+) -> None:
     if expected is None:
         return
     left = differences(shape_of(connection), shape_of_schema(expected))
+    left += unlike_files(expected, migrations)
     if left:
-        raise MigrationNeeded(
-            f"The schema says what no migration does: {' '.join(left)}",
-            hint="Run `freehold migrate plan`, review the file, then `freehold migrate apply`.",
-        )
+        raise needs_more(left)
+
+
+def needs_more(left: Sequence[str]) -> MigrationNeeded:
+    """The refusal of a schema that says more than the migrations do."""
+    return MigrationNeeded(
+        f"The schema says what no migration does: {' '.join(left)}",
+        hint="Run `freehold migrate plan`, review the file, then `freehold migrate apply`.",
+    )
 
 
 def _nearest(connection: apsw.Connection, migrations: Sequence[Migration]) -> str:

@@ -4,7 +4,9 @@ Migration files: `0001_initial.sqlite.sql`, … in an application's `migrations/
 A file is SQL that a person has reviewed. A line `-- freehold:statement` stands before each
 statement, so that reading it back takes no SQL parser; `-- freehold:rebuild notes` and
 `-- freehold:end` stand around the statements that make a table anew, so that `apply` can
-count rows before and after. `-- freehold:nothing` says that nothing changes on this engine.
+count rows before and after. `-- freehold:seal users.token` stands for sealing every value of
+a column, and `-- freehold:sealed users.token` says that a new one is, see `sealed`.
+`-- freehold:nothing` says that nothing changes on this engine.
 What was applied is known by its checksum, which is over the statements: comments and empty
 lines may be edited freely. Which files the two engines need is decided in `pairs`.
 """
@@ -22,7 +24,7 @@ from typing import Final
 from freehold.errors import MigrationFailed, SchemaError, invariant
 from freehold.migrate.postgres.lexing import statements as postgres_statements
 from freehold.migrate.sqltext import complete_statements, tokens
-from freehold.migrate.steps import Plan
+from freehold.migrate.steps import Plan, Seal, SealColumn
 from freehold.schema import DIALECTS, DialectName
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.([a-z]+)\.sql")
@@ -40,20 +42,28 @@ class Statement:
         sql: The text, without the closing semicolon.
         line: Where it stands in its file.
         rebuild: The table whose rebuild it is part of.
+        seal: The column that is sealed; the text is empty then.
     """
 
     sql: str
     line: int = field(compare=False)
     rebuild: str | None = None
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A list of statements that are applied together; number 0 is one without a file."""
+    """
+    A list of statements that are applied together; number 0 is one without a file.
+
+    Args:
+        sealed: What it says of columns without changing them: `("users.token", True)`.
+    """
 
     number: int
     slug: str
     statements: tuple[Statement, ...]
+    sealed: tuple[tuple[str, bool], ...] = ()
 
     @property
     def name(self) -> str:
@@ -71,16 +81,19 @@ class Migration:
         digest = hashlib.sha256()
         for statement in self.statements:
             sql = statement.sql.replace("\r\n", "\n")
-            digest.update(f"{statement.rebuild or ''}\0{sql}\0".encode())
+            seal = f"seal {statement.seal}\0" if statement.seal else ""
+            digest.update(f"{statement.rebuild or ''}\0{sql}\0{seal}".encode())
         return digest.hexdigest()
 
     @classmethod
     def of_plan(cls, plan: Plan, *, number: int, slug: str) -> Migration:
         """The plan's steps as a migration that needs no file."""
-        statements = [
-            Statement(_canonical(sql), 0, step.rewritten) for step in plan.steps for sql in step.sql
-        ]
-        return cls(number, slug, tuple(statements))
+        statements = []
+        for step in plan.steps:
+            statements += [Statement(_canonical(sql), 0, step.rewritten) for sql in step.sql]
+            if isinstance(step, SealColumn):
+                statements.append(Statement("", 0, None, step.seal))
+        return cls(number, slug, tuple(statements), plan.sealed)
 
 
 def load(folder: Path, dialect: DialectName = "sqlite") -> list[Migration]:
@@ -139,6 +152,7 @@ def write(folder: Path, plan: Plan, slug: str, *, number: int | None = None) -> 
     text = _render(path.name, plan)
     planned = Migration.of_plan(plan, number=number, slug=words)
     invariant(parse(path.name, text, plan.dialect) == planned.statements, "a plan reads back")
+    invariant(_sealed(text) == planned.sealed, "a plan reads back")
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(text.encode())
@@ -179,10 +193,15 @@ def parse(name: str, text: str, dialect: DialectName) -> tuple[Statement, ...]:
                 rebuild = None
             case "nothing" if not rest:
                 is_nothing = True
+            case "seal" if rebuild is None and (seal := Seal.read(rest)):
+                statements.append(Statement("", line, None, seal))
+            case "sealed" | "plain" if Seal.read(rest):
+                pass
             case _:
                 raise MigrationFailed(
                     f"{name}, line {line}: `{_MARK}{mark}` means nothing here.",
-                    hint="Marks are statement, rebuild TABLE, end and nothing.",
+                    hint="Marks are statement, rebuild TABLE, end, nothing, seal, sealed and "
+                    "plain TABLE.COLUMN.",
                 )
         statements += _statements(chunk, line, rebuild, dialect)
     if rebuild is not None:
@@ -212,7 +231,15 @@ def _read(path: Path, dialect: DialectName) -> Migration:
         ) from None
     statements = parse(path.name, text, dialect)
     number, _, slug = path.name.split(".")[0].partition("_")
-    return Migration(int(number), slug, statements)
+    return Migration(int(number), slug, statements, _sealed(text))
+
+
+def _sealed(text: str) -> tuple[tuple[str, bool], ...]:
+    """What a file says of columns without changing them."""
+    marks = [mark.partition(" ") for mark, _, _ in _chunks(text)]
+    return tuple(
+        (rest.strip(), verb == "sealed") for verb, _, rest in marks if verb in ("sealed", "plain")
+    )
 
 
 def _chunks(text: str) -> Iterator[tuple[str, int, str]]:
@@ -260,11 +287,14 @@ def _render(name: str, plan: Plan) -> str:
     if not plan.steps:
         lines += ["-- Nothing changes on this engine.", "", f"{_MARK}nothing"]
     for step in plan.steps:
+        lines += ["", f"{_MARK}seal {step.seal}"] if isinstance(step, SealColumn) else []
         is_rebuild = step.rewritten is not None
         lines += ["", f"{_MARK}rebuild {step.rewritten}"] if is_rebuild else []
         for sql in step.sql:
             lines += ["", f"{_MARK}statement", f"{_canonical(sql)};"]
         lines += ["", f"{_MARK}end"] if is_rebuild else []
+    lines += [""] if plan.sealed else []
+    lines += [f"{_MARK}{'sealed' if is_so else 'plain'} {name}" for name, is_so in plan.sealed]
     return "\n".join(lines) + "\n"
 
 

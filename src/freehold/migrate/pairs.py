@@ -19,6 +19,7 @@ from freehold.migrate.differences import differences
 from freehold.migrate.files import Migration, load, slug_of, write
 from freehold.migrate.postgres import plan as postgres_plan
 from freehold.migrate.postgres.paper import Paper
+from freehold.migrate.sealed import unlike_files
 from freehold.migrate.steps import Plan, Refusal
 from freehold.schema import DialectName, Schema
 
@@ -141,6 +142,7 @@ def check_pair(schema: Schema, folder: Path) -> list[str]:
     if migrations["postgresql"]:
         paper = Paper.of_migrations(migrations["postgresql"]).shape()
         there = differences(paper, Paper.of_schema(schema).shape())
+        there += unlike_files(schema, migrations["postgresql"])
         found += [f"postgresql: {sentence}" for sentence in there if sentence not in left]
     return found
 

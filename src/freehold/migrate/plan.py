@@ -21,7 +21,8 @@ from freehold.migrate.draft import Draft
 from freehold.migrate.files import Migration
 from freehold.migrate.renames import rename_columns, rename_tables
 from freehold.migrate.run import scratch
-from freehold.migrate.shape import IndexShape, TableShape, shape_of_schema
+from freehold.migrate.sealed import sealed_by, with_sealing
+from freehold.migrate.shape import IndexShape, TableShape, shape_of, shape_of_schema
 from freehold.migrate.steps import (
     AddColumn,
     CreateIndex,
@@ -67,7 +68,9 @@ def plan(
 def plan_next(schema: Schema, migrations: Sequence[Migration]) -> Plan:
     """The way from where the migration files end to the schema: the next file."""
     with scratch(migrations) as connection:
-        return plan(connection, schema)
+        planned = plan(connection, schema)
+        before = shape_of(connection)
+        return with_sealing(planned, schema, known=sealed_by(migrations), before=before)
 
 
 class _Planner:

@@ -18,6 +18,7 @@ import apsw
 from freehold.errors import MigrationFailed
 from freehold.migrate.engine import count_rows, in_memory, rows
 from freehold.migrate.files import Migration, Statement
+from freehold.migrate.sealing import Sealer, seal_column
 from freehold.migrate.shape import shape_of
 from freehold.schema import SYSTEM_PREFIX
 
@@ -55,13 +56,22 @@ OnProgress = Callable[[Progress], None]
 
 
 def run_migration(
-    connection: apsw.Connection, migration: Migration, on_progress: OnProgress | None
+    connection: apsw.Connection,
+    migration: Migration,
+    on_progress: OnProgress | None,
+    *,
+    sealer: Sealer | None = None,
 ) -> None:
     """
     Run all statements of one migration inside the open transaction.
 
+    Args:
+        sealer: Seals the values of columns that are to be sealed.
+
     Raises:
-        MigrationFailed: The engine refused a statement, or a rebuild lost something.
+        MigrationFailed: The engine refused a statement, or a rebuild lost something, or a
+            value could not be sealed.
+        KeysMissing: Values are to be sealed, and there is no key.
     """
     watch: _Watch | None = None
     for number, statement in enumerate(migration.statements, start=1):
@@ -73,7 +83,10 @@ def run_migration(
         if on_progress:
             count = len(migration.statements)
             on_progress(Progress("statement", migration.name, number, count))
-        _run_statement(connection, migration, statement)
+        if statement.seal:
+            seal_column(connection, statement.seal, sealer)
+        else:
+            _run_statement(connection, migration, statement)
     if watch:
         watch.verify(connection, migration)
 
@@ -115,7 +128,8 @@ def _run_statement(connection: apsw.Connection, migration: Migration, statement:
 
 def where(migration: Migration, statement: Statement) -> str:
     """`0002_topics, line 12 (CREATE TABLE …)`"""
-    first, *rest = statement.sql.splitlines()
+    said = f"seal {statement.seal}" if statement.seal else statement.sql
+    first, *rest = said.splitlines()
     line = f", line {statement.line}" if statement.line else ""
     return f"{migration.name}{line} ({first}{' …' if rest else ''})"
 

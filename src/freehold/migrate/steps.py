@@ -162,6 +162,44 @@ class AlterTable(Step):
 
 
 @dataclass(frozen=True)
+class Seal:
+    """
+    A column whose values are sealed where they stand.
+
+    Args:
+        was: `table.column` for which its sealed values were sealed, when it was renamed.
+    """
+
+    table: str
+    column: str
+    was: str = ""
+
+    def __str__(self) -> str:
+        """As a file says it: `users.token`, `members.secret was users.token`."""
+        return f"{self.name} was {self.was}" if self.was else self.name
+
+    @property
+    def name(self) -> str:
+        """`users.token`"""
+        return f"{self.table}.{self.column}"
+
+    @classmethod
+    def read(cls, text: str) -> Seal | None:
+        """What a file says, None when it says nothing of the kind."""
+        name, _, was = text.partition(" was ")
+        table, _, column = name.strip().partition(".")
+        return cls(table, column, was.strip()) if table and column else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealColumn(Step):
+    """The values of a column are sealed, in every row."""
+
+    verb = "seal column"
+    seal: Seal
+
+
+@dataclass(frozen=True)
 class Refusal:
     """A change that cannot be planned, and what to write instead."""
 
@@ -174,11 +212,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from one shape to another; empty when they are equal."""
+    """
+    The way from one shape to another; empty when they are equal.
+
+    Args:
+        sealed: Which new columns are sealed (True) or no longer are what the files said
+            of that name before (False): `("users.token", True)`.
+    """
 
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     dialect: DialectName = "sqlite"
+    sealed: tuple[tuple[str, bool], ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -16,12 +16,14 @@ import apsw
 
 from freehold.errors import MigrationNeeded
 from freehold.migrate.apply import transact
-from freehold.migrate.engine import has_row, number
+from freehold.migrate.engine import has_row, number, rows
 from freehold.migrate.files import Migration
 from freehold.migrate.history import Entry, entries
 from freehold.migrate.plan import plan
 from freehold.migrate.run import OnProgress
-from freehold.migrate.shape import table_names
+from freehold.migrate.sealed import known_without_files, with_sealing
+from freehold.migrate.sealing import Sealer
+from freehold.migrate.shape import shape_of, table_names
 from freehold.migrate.steps import (
     DropColumn,
     DropTable,
@@ -29,6 +31,7 @@ from freehold.migrate.steps import (
     RebuildTable,
     RenameColumn,
     RenameTable,
+    SealColumn,
 )
 from freehold.schema import Schema
 from freehold.schema.sqltext import quoted
@@ -49,12 +52,14 @@ def sync(
     snapshot_to: Path | None = None,
     may_lose: bool = False,
     on_progress: OnProgress | None = None,
+    sealer: Sealer | None = None,
 ) -> Synced:
     """
     Plan and apply in one go, or leave the database as it is.
 
     Args:
         may_lose: Tables and columns that no record says any more may go with their data.
+        sealer: Seals the values of columns that are sealed now and were not before.
 
     Raises:
         MigrationNeeded: A step cannot be planned, or would lose data, or the database is
@@ -64,6 +69,11 @@ def sync(
     refuse_kept(entries(connection))
     empty = frozenset(name for name in table_names(connection) if not has_row(connection, name))
     planned = plan(connection, schema, empty_tables=empty)
+    before = shape_of(connection)
+    known = known_without_files(
+        schema, planned, before=before, has_plain=lambda *it: _has_plain(connection, *it)
+    )
+    planned = with_sealing(planned, schema, known=known, before=before)
     if planned.refusals:
         raise MigrationNeeded(" ".join(str(refusal) for refusal in planned.refusals))
     if planned.is_empty:
@@ -72,6 +82,8 @@ def sync(
         refuse_losses(losses(connection, planned))
     # What is only added or renamed needs no copy, and development would collect many.
     is_deep = any(isinstance(s, RebuildTable) or s.is_destructive for s in planned.steps)
+    # One from before sealing would hold in clear what is sealed now.
+    is_deep &= not any(isinstance(step, SealColumn) for step in planned.steps)
     snapshot = transact(
         connection,
         [Migration.of_plan(planned, number=0, slug="sync")],
@@ -79,8 +91,15 @@ def sync(
         snapshot_to=snapshot_to if is_deep else None,
         finish=lambda: None,
         on_progress=on_progress,
+        sealer=sealer,
     )
     return Synced(planned, snapshot)
+
+
+def _has_plain(connection: apsw.Connection, table: str, column: str) -> bool:
+    name = quoted(column)
+    sql = f"SELECT 1 FROM {quoted(table)} WHERE {name} NOT GLOB 'fh[0-9]*.*' LIMIT 1"  # noqa: S608
+    return bool(rows(connection, sql))
 
 
 def refuse_kept(had: Sequence[Entry]) -> None:

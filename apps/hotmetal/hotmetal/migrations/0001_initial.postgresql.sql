@@ -225,3 +225,6 @@ ALTER TABLE sessions ADD CONSTRAINT fk_sessions_idea_id FOREIGN KEY(idea_id) REF
 
 -- freehold:statement
 ALTER TABLE ideas ADD CONSTRAINT fk_ideas_session_id FOREIGN KEY(session_id) REFERENCES sessions (id);
+
+-- freehold:sealed social_connections.access_token
+-- freehold:sealed social_connections.refresh_token

@@ -239,3 +239,6 @@ CREATE INDEX idx_pub_tokens_hash ON publication_tokens (token_hash);
 
 -- freehold:statement
 CREATE INDEX idx_pub_tokens_publication ON publication_tokens (publication_id);
+
+-- freehold:sealed social_connections.access_token
+-- freehold:sealed social_connections.refresh_token

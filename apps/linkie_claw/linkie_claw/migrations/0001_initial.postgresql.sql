@@ -145,3 +145,9 @@ CREATE TABLE "verificationTokens" (
   PRIMARY KEY (identifier, token),
   CONSTRAINT "uq_verificationTokens_token" UNIQUE (token)
 );
+
+-- freehold:sealed accounts.refresh_token
+-- freehold:sealed accounts.access_token
+-- freehold:sealed accounts.id_token
+-- freehold:sealed user_settings.linkedin_access_token
+-- freehold:sealed user_settings.linkedin_refresh_token

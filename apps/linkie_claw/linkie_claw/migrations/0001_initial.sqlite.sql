@@ -160,3 +160,9 @@ CREATE TABLE "verificationTokens" (
 )
  WITHOUT ROWID,
  STRICT;
+
+-- freehold:sealed accounts.refresh_token
+-- freehold:sealed accounts.access_token
+-- freehold:sealed accounts.id_token
+-- freehold:sealed user_settings.linkedin_access_token
+-- freehold:sealed user_settings.linkedin_refresh_token

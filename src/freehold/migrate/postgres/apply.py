@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from freehold.clock import Clock
-from freehold.errors import MigrationFailed, MigrationNeeded
-from freehold.migrate.apply import Applied
+from freehold.errors import MigrationFailed
+from freehold.migrate.apply import Applied, needs_more, refuse_unsealed, refuse_waiting
 from freehold.migrate.differences import differences
 from freehold.migrate.files import Migration
 from freehold.migrate.postgres.connection import SqlConnection
@@ -21,6 +21,8 @@ from freehold.migrate.postgres.run import run_migration
 from freehold.migrate.postgres.shape import built, shape_of, shape_of_schema
 from freehold.migrate.postgres.transaction import Bounds, stop_writers, transact
 from freehold.migrate.run import AS_IT_WAS, OnProgress, Progress
+from freehold.migrate.sealed import unlike_files
+from freehold.migrate.sealing import Sealer
 from freehold.schema import Schema
 
 
@@ -32,6 +34,7 @@ def apply(
     expected: Schema | None = None,
     on_progress: OnProgress | None = None,
     bounds: Bounds | None = None,
+    sealer: Sealer | None = None,
 ) -> Applied:
     """
     Bring the database to the last migration, or leave it as it is.
@@ -39,6 +42,7 @@ def apply(
     Args:
         expected: The schema that must be there afterwards.
         on_progress: Is told each step before it is done; an exception from it ends the run.
+        sealer: Seals the values of columns that are to be sealed.
 
     Raises:
         DatabaseTooNew: The database has had more migrations than these.
@@ -50,7 +54,12 @@ def apply(
     return transact(
         connection,
         lambda: apply_waiting(
-            connection, migrations, clock=clock, expected=expected, on_progress=on_progress
+            connection,
+            migrations,
+            clock=clock,
+            expected=expected,
+            on_progress=on_progress,
+            sealer=sealer,
         ),
         on_progress=on_progress,
         bounds=bounds,
@@ -64,15 +73,17 @@ def apply_waiting(
     clock: Clock,
     expected: Schema | None,
     on_progress: OnProgress | None,
+    sealer: Sealer | None = None,
 ) -> Applied:
     """The same inside the open transaction."""
     waiting = pending(connection, migrations)
     if not waiting:
-        require_shape(connection, expected)
+        require_shape(connection, migrations, expected)
         return Applied((), len(entries(connection)))
+    refuse_unsealed(migrations, expected)
     stop_writers(connection)
     for migration in waiting:
-        run_migration(connection, migration, on_progress)
+        run_migration(connection, migration, on_progress, sealer=sealer)
     last = waiting[-1]
     _tell(on_progress, "verify", last.name)
     if expected is not None:
@@ -93,14 +104,8 @@ def require_current(
         DatabaseTooNew, MigrationFailed: As `apply`.
         MigrationNeeded: Something waits, or the schema says more than the migrations.
     """
-    waiting = pending(connection, migrations)
-    if waiting:
-        names = ", ".join(migration.name for migration in waiting)
-        raise MigrationNeeded(
-            f"This database waits for {names}.",
-            hint="Run `freehold migrate apply`.",
-        )
-    require_shape(connection, expected)
+    refuse_waiting(pending(connection, migrations))
+    require_shape(connection, migrations, expected)
 
 
 def adopt(
@@ -149,7 +154,9 @@ def require_arrival(connection: SqlConnection, expected: Schema, name: str) -> N
         )
 
 
-def require_shape(connection: SqlConnection, expected: Schema | None) -> None:
+def require_shape(
+    connection: SqlConnection, migrations: Sequence[Migration], expected: Schema | None
+) -> None:
     """
     See that nothing is left to migrate, inside the open transaction.
 
@@ -159,15 +166,13 @@ def require_shape(connection: SqlConnection, expected: Schema | None) -> None:
     if expected is None:
         return
     left = differences(shape_of(connection), shape_of_schema(connection, expected))
+    left += unlike_files(expected, migrations)
     if left:
-        raise MigrationNeeded(
-            f"The schema says what no migration does: {' '.join(left)}",
-            hint="Run `freehold migrate plan`, review the file, then `freehold migrate apply`.",
-        )
+        raise needs_more(left)
 
 
 def _nearest(connection: SqlConnection, migrations: Sequence[Migration]) -> str:
-    statements = [each.sql for migration in migrations for each in migration.statements]
+    statements = [s.sql for migration in migrations for s in migration.statements if s.sql]
     left = differences(shape_of(connection), built(connection, statements))
     return f"The database's shape is not that after any migration: {' '.join(left)}"
 

@@ -94,7 +94,7 @@ def matches(connection: SqlConnection, migrations: Sequence[Migration]) -> list[
     found = []
     statements: list[str] = []
     for migration in migrations:
-        statements += [statement.sql for statement in migration.statements]
+        statements += [statement.sql for statement in migration.statements if statement.sql]
         if built(connection, statements) == here:
             found.append(migration)
     return found

@@ -22,6 +22,7 @@ from freehold.migrate.postgres.paper import Paper
 from freehold.migrate.postgres.parts import Constraint, Table
 from freehold.migrate.postgres.reading import Unread
 from freehold.migrate.renames import rename_columns, rename_tables
+from freehold.migrate.sealed import sealed_by, with_sealing
 from freehold.migrate.steps import (
     AddColumn,
     AlterTable,
@@ -48,7 +49,10 @@ def plan_next(schema: Schema, migrations: Sequence[Migration]) -> Plan:
     Raises:
         MigrationFailed: A file cannot be followed without a server.
     """
-    return Planner(Paper.of_migrations(migrations), Paper.of_schema(schema), schema).plan()
+    paper = Paper.of_migrations(migrations)
+    before = paper.shape()
+    planned = Planner(paper, Paper.of_schema(schema), schema).plan()
+    return with_sealing(planned, schema, known=sealed_by(migrations), before=before)
 
 
 class Planner:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from freehold.errors import MigrationFailed
+from freehold.errors import FreeholdError, MigrationFailed
 from freehold.migrate.files import Migration, Statement
 from freehold.migrate.postgres.connection import (
     DEADLOCK,
@@ -21,7 +21,9 @@ from freehold.migrate.postgres.connection import (
     sqlstate,
 )
 from freehold.migrate.postgres.lexing import tokens
+from freehold.migrate.postgres.sealing import seal_column
 from freehold.migrate.run import AS_IT_WAS, OnProgress, Progress, where
+from freehold.migrate.sealing import Sealer
 from freehold.schema import SYSTEM_PREFIX
 from freehold.schema.sqltext import quoted
 
@@ -42,13 +44,22 @@ ORDER BY 1
 
 
 def run_migration(
-    connection: SqlConnection, migration: Migration, on_progress: OnProgress | None
+    connection: SqlConnection,
+    migration: Migration,
+    on_progress: OnProgress | None,
+    *,
+    sealer: Sealer | None = None,
 ) -> None:
     """
     Run all statements of one migration inside the open transaction.
 
+    Args:
+        sealer: Seals the values of columns that are to be sealed.
+
     Raises:
-        MigrationFailed: The engine refused a statement, or a rewrite lost rows.
+        MigrationFailed: The engine refused a statement, or a rewrite lost rows, or a value
+            could not be sealed.
+        KeysMissing: Values are to be sealed, and there is no key.
     """
     watch: _Watch | None = None
     for place, statement in enumerate(migration.statements, start=1):
@@ -63,12 +74,14 @@ def run_migration(
         if on_progress:
             count = len(migration.statements)
             on_progress(Progress("statement", migration.name, place, count))
-        _run_statement(connection, migration, statement)
+        _run_statement(connection, migration, statement, sealer)
     if watch:
         watch.verify(connection, migration)
 
 
-def _run_statement(connection: SqlConnection, migration: Migration, statement: Statement) -> None:
+def _run_statement(
+    connection: SqlConnection, migration: Migration, statement: Statement, sealer: Sealer | None
+) -> None:
     refused = _refused(statement.sql)
     if refused:
         raise MigrationFailed(
@@ -76,7 +89,12 @@ def _run_statement(connection: SqlConnection, migration: Migration, statement: S
             hint=AS_IT_WAS,
         )
     try:
-        connection.run(statement.sql)
+        if statement.seal:
+            seal_column(connection, statement.seal, sealer)
+        else:
+            connection.run(statement.sql)
+    except FreeholdError:
+        raise
     except Exception as error:
         state = sqlstate(error)
         if state is None or state in (LOCK_NOT_AVAILABLE, DEADLOCK, NOT_ALLOWED):
