@@ -30,6 +30,7 @@ CODES = {
     "unknown_method": 404, "conflict": 409, "contract_mismatch": 409, "too_large": 413,
     "overloaded": 503, "unavailable": 503, "deadline_exceeded": 504, "outcome_unknown": 500,
     "internal": 500, "idempotency_mismatch": 422, "answer_gone": 410, "secret_gone": 410,
+    "rate_limited": 429,
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_every_call_error_has_a_code_of_the_closed_set(kind: type[CallError]) ->
     assert CODES[kind.code] == kind.status
     others = {"outcome_unknown": "unknown", "answer_gone": "ok", "secret_gone": "ok"}
     assert kind.outcome == others.get(kind.code, "failed")
-    assert kind.retryable == (kind.code in ("overloaded", "unavailable"))
+    assert kind.retryable == (kind.code in ("overloaded", "rate_limited", "unavailable"))
     assert kind.title
 
 

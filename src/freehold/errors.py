@@ -33,6 +33,7 @@ Every error of Freehold, each with the code that travels.
         ├── AnswerGone              answer_gone         410, outcome ok
         │   └── SecretGone              secret_gone; what was revealed is not kept
         ├── Overloaded              overloaded          503, retryable
+        │   └── RateLimited             rate_limited        429, one key calls too much
         ├── Unavailable             unavailable         503, retryable
         │   ├── StorageFull             no space left; nothing was written
         │   └── SeqNotReached           this process has not seen that commit yet
@@ -306,6 +307,14 @@ class Overloaded(CallError):
     ) -> None:
         super().__init__(detail, hint=hint, path=path, data=data)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(Overloaded):
+    """This key has more calls than it may have; nothing was done. Others are not held up."""
+
+    code = "rate_limited"
+    status = 429
+    title = "The key calls too much"
 
 
 class Unavailable(CallError):

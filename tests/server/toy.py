@@ -51,6 +51,9 @@ class ToyKeys:
             raise Unauthenticated("No such key.", hint="Make one.")
         return Caller("toy", frozenset({"*"}))
 
+    def acting_as(self, caller: Caller, user: str) -> Caller:
+        return caller.acting_as(user)
+
 
 class ToyHealth:
     """Health that a test can set."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from freehold.access import keys
-from freehold.access.schema import KeyInfo, MintedKey, NewKey
+from freehold.access.schema import Environment, KeyInfo, MintedKey, NewKey
 from freehold.crypto import Secret
 from freehold.db import Reader, Writer
 from freehold.rpc import Entrypoint, method
@@ -33,7 +33,12 @@ Inspect = Callable[[str, int], Any]
 
 
 def admin_entrypoint(
-    *, database: str, pepper: Secret, changing: Callable[[], None], inspect: Inspect
+    *,
+    database: str,
+    pepper: Secret,
+    environment: Environment,
+    changing: Callable[[], None],
+    inspect: Inspect,
 ) -> type[Entrypoint]:
     """
     The operator's entrypoint over one database.
@@ -41,6 +46,7 @@ def admin_entrypoint(
     Args:
         database: The database that holds the keys.
         pepper: What digests of keys are made with.
+        environment: Of new keys, unless one is named.
         changing: Called when a key is about to change.
         inspect: Runs a SELECT.
     """
@@ -48,7 +54,12 @@ def admin_entrypoint(
     def create_key(db: Writer, data: NewKey) -> MintedKey:
         """Make a service key; the answer is the only time that it can be seen."""
         changing()
-        return keys.create_key(db, data, pepper=pepper)
+        return keys.create_key(db, data, pepper=pepper, environment=environment)
+
+    def rotate_key(db: Writer, id: str, overlap_s: int = keys.OVERLAP_S) -> MintedKey:
+        """Make a key that replaces another, which lives on for the overlap; shown once."""
+        changing()
+        return keys.rotate_key(db, id, pepper=pepper, overlap_s=overlap_s)
 
     def list_keys(db: Reader) -> list[KeyInfo]:
         """Every key, oldest first."""
@@ -64,9 +75,10 @@ def admin_entrypoint(
         found = inspect(text, limit)
         return SqlRows(columns=found.columns, rows=found.rows, is_cut=found.is_cut)
 
-    functions = (create_key, list_keys, revoke_key, sql)
+    functions = (create_key, rotate_key, list_keys, revoke_key, sql)
+    minting = (create_key, rotate_key)
     body: dict[str, Any] = {
-        function.__name__: method(function, scope=ADMIN_SCOPE, reveals=function is create_key)
+        function.__name__: method(function, scope=ADMIN_SCOPE, reveals=function in minting)
         for function in functions
     }
     return type(ADMIN_NAME, (Entrypoint,), {"database": database, **body})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 from freehold.access.keys import live_keys
-from freehold.access.schema import ServiceKey
+from freehold.access.schema import Environment, ServiceKey
 from freehold.clock import Clock
 from freehold.crypto import Secret, service_keys
 from freehold.db import Caller, Reader
@@ -46,15 +46,26 @@ class KeyAuthenticator:
         database: Where the keys are.
         pepper: What their digests are made with.
         clock: For expiry.
+        environment: Keys of the other one are refused; None takes both.
     """
 
-    def __init__(self, database: KeysDatabase, *, pepper: Secret, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: KeysDatabase,
+        *,
+        pepper: Secret,
+        clock: Clock,
+        environment: Environment | None = None,
+    ) -> None:
         self._database = database
         self._pepper = pepper
         self._clock = clock
+        self.environment = environment
         self._by_id: dict[str, ServiceKey] = {}
         #: Keys that were checked before: the caller and when the key expires.
         self._known: dict[str, tuple[Caller, int]] = {}
+        #: Callers who act for a user, by the key's own caller.
+        self._acting: dict[tuple[Caller, str], Caller] = {}
         self._stale_after_seq: int | None = None
         self._reading = threading.Lock()
         self._read()
@@ -68,25 +79,37 @@ class KeyAuthenticator:
             trusted: The connection is the owner's own; then no key is needed.
 
         Raises:
-            Unauthenticated: There is no key where one is needed, or it does not live. Which
-                of the reasons it was is not told.
+            Unauthenticated: There is no key where one is needed, or it does not live here.
+                Which of the reasons it was is not told.
         """
         if self._stale_after_seq is not None and self._database.own_seq > self._stale_after_seq:
             self._read()
         if raw_key is None:
             if trusted:
                 return LOCAL
-            raise Unauthenticated(
-                "the call shows no key.",
-                hint="Send `Authorization: Bearer fh_…`; `freehold keys create` makes one.",
-            )
+            raise no_living_key()
         known = self._known.get(raw_key)
         if known is None:
             known = self._check(raw_key)
         caller, expires_at_ns = known
         if expires_at_ns != _NEVER and self._clock.wall_ns() >= expires_at_ns:
-            raise _refusal()
+            raise no_living_key()
         return caller
+
+    def acting_as(self, caller: Caller, user: str) -> Caller:
+        """
+        The same key, calling for a user that the call names.
+
+        Raises:
+            PermissionDenied: The key may not.
+        """
+        acting = self._acting.get((caller, user))
+        if acting is None:
+            acting = caller.acting_as(user)
+            if len(self._acting) >= _REMEMBERED_MAX:
+                self._acting.clear()
+            self._acting[caller, user] = acting
+        return acting
 
     def changing(self) -> None:
         """A key is about to change: read them all again after the next commit."""
@@ -105,8 +128,10 @@ class KeyAuthenticator:
         with self._reading:
             stale_after, own_seq = self._stale_after_seq, self._database.own_seq
             rows = self._database.read(live_keys)
-            self._by_id = {row.id: row for row in rows}
+            taken = self.environment
+            self._by_id = {row.id: row for row in rows if taken in (None, row.environment)}
             self._known = {}
+            self._acting = {}
             # What is about to change here has not, unless its commit came before the look.
             is_fresh = stale_after is None or own_seq > stale_after
             if is_fresh and self._stale_after_seq == stale_after:
@@ -121,7 +146,7 @@ class KeyAuthenticator:
         # Compared also when there is no such key, so that its absence takes as long.
         is_right = service_keys.matches(raw_key, digest, pepper=self._pepper)
         if row is None or not is_right:
-            raise _refusal()
+            raise no_living_key()
         caller = Caller(row.id, scopes=frozenset(row.scopes), user=row.user)
         expires_at_ns = _NEVER if row.expires_at is None else row.expires_at * 1_000_000_000
         if len(known) >= _REMEMBERED_MAX:
@@ -130,8 +155,14 @@ class KeyAuthenticator:
         return caller, expires_at_ns
 
 
-def _refusal() -> Unauthenticated:
+def no_living_key() -> Unauthenticated:
+    """
+    The one refusal of everybody who shows no key that lives here, word for word the same.
+
+    Which of the reasons it was would tell a stranger which keys there are.
+    """
     return Unauthenticated(
-        "the key is not one that lives.",
-        hint="It may be mistyped, expired, revoked or of another data layer.",
+        "The call shows no key that lives here.",
+        hint="Send `Authorization: Bearer fh_…`. `freehold keys list` shows which keys live, and "
+        "whether a key is a live or a test one; a server takes one of the two kinds.",
     )

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import apsw
 
-from freehold.access import ACCESS_SCHEMA, KeyAuthenticator
+from freehold.access import (
+    ACCESS_SCHEMA,
+    LATER_COLUMNS,
+    Environment,
+    KeyAuthenticator,
+)
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.access.schema import ServiceKey
 from freehold.app.checks import check_file, check_server, require_file, require_server
@@ -63,6 +68,7 @@ class Options:
         clock: Where time comes from.
         ids: Where seeds come from.
         on_progress: Told what a long step is doing.
+        environment: Which service keys are taken: live or test ones; None takes both.
     """
 
     folder: Path = Path(DATA_FOLDER)
@@ -72,6 +78,7 @@ class Options:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     on_progress: Callable[[str], None] = lambda _: None
+    environment: Environment | None = None
 
 
 class OpenApp:
@@ -98,11 +105,17 @@ class OpenApp:
         self.options = options
         self.contract: Contract = contract_of(app.name, list(app.entrypoints.values()))
         first = next(iter(databases.values()))
-        self.authenticator = KeyAuthenticator(first, pepper=secrets.pepper, clock=options.clock)
+        self.authenticator = KeyAuthenticator(
+            first,
+            pepper=secrets.pepper,
+            clock=options.clock,
+            environment=options.environment,
+        )
         first.keys_changed = self.authenticator.changed
         admin = admin_entrypoint(
             database=first.name,
             pepper=secrets.pepper,
+            environment=options.environment or "live",
             changing=self.authenticator.changing,
             inspect=first.inspect,
         )
@@ -314,6 +327,7 @@ def prepare_file(
     _create_own_tables(connection, IDEMPOTENCY_SCHEMA)
     if is_first:
         _create_own_tables(connection, ACCESS_SCHEMA)
+        _add_key_columns(connection)
 
 
 def prepare_server(
@@ -325,7 +339,7 @@ def prepare_server(
     ring: KeyRing | None = None,
 ) -> None:
     """The same on a server."""
-    from freehold.drivers.postgres import create_once, watch_keys
+    from freehold.drivers.postgres import add_columns, create_once, watch_keys
 
     bring_postgres_up_to_date(
         connection,
@@ -337,7 +351,10 @@ def prepare_server(
     )
     create_once(connection, CALLS_TABLE, IDEMPOTENCY_SCHEMA.ddl("postgresql"))
     if is_first:
-        create_once(connection, KEYS_TABLE, ACCESS_SCHEMA.ddl("postgresql"))
+        for record in ACCESS_SCHEMA.records:
+            alone = Schema([record], is_system=True)
+            create_once(connection, record.__table__.name, alone.ddl("postgresql"))
+        add_columns(connection, KEYS_TABLE, {n: kinds[1] for n, kinds in LATER_COLUMNS.items()})
         watch_keys(connection, KEYS_TABLE)
 
 
@@ -346,3 +363,12 @@ def _create_own_tables(connection: apsw.Connection, schema: Schema) -> None:
         for sql in schema.ddl("sqlite"):
             verb, kind, rest = sql.split(" ", 2)
             connection.execute(f"{verb} {kind} IF NOT EXISTS {rest}")
+
+
+def _add_key_columns(connection: apsw.Connection) -> None:
+    """What the table of keys did not have in the versions before."""
+    there = {row[1] for row in connection.execute(f"PRAGMA table_info({KEYS_TABLE})")}
+    with connection:
+        for name, (kind, _) in LATER_COLUMNS.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {KEYS_TABLE} ADD COLUMN {name} {kind}")

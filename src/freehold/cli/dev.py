@@ -50,6 +50,8 @@ def dev(
     """
     Set everything up, serve, and show the first call. Started again, it keeps its data.
 
+    It takes test keys only, and `freehold keys create` makes such while it runs.
+
     Example: [bold]freehold dev notes.py[/]
     """
     log_to_stderr(as_json=False)
@@ -74,6 +76,7 @@ def dev(
             allow_remote=False,
             upgrade="sync",
             limits=tuple(limit or ()),
+            environment="test",
         ),
         opened=opened,
     )

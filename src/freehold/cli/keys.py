@@ -1,5 +1,5 @@
 """
-`freehold keys`: the keys that services call with. Made and revoked while the server runs.
+`freehold keys`: the keys that services call with. Made, replaced and revoked while it runs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from freehold.cli.finding import (
     JsonOption,
     find_app,
 )
+from freehold.db.caller import ACT_AS
 from freehold.errors import StartError
 
-commands = typer.Typer(help="Service keys: create, list, revoke.", no_args_is_help=True)
+commands = typer.Typer(help="Service keys: create, list, rotate, revoke.", no_args_is_help=True)
 
 _AGE: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -35,11 +36,21 @@ def create(
     scope: Annotated[
         list[str], typer.Option("--scope", help="A pattern such as 'DataLayer.get*', or '*'.")
     ],
-    environment: Annotated[str, typer.Option("--env", help="live or test.")] = "live",
+    environment: Annotated[
+        str | None,
+        typer.Option("--env", help="live or test; the running server's own when left out."),
+    ] = None,
     expires_in: Annotated[
         str | None, typer.Option("--expires-in", help="90s, 12h, 30d; never when left out.")
     ] = None,
     user: Annotated[str | None, typer.Option("--user", help="Bind it to one user.")] = None,
+    rate: Annotated[int | None, typer.Option("--rate", help="Calls in a second.")] = None,
+    burst: Annotated[
+        int | None, typer.Option("--burst", help="How many more may come at once.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", help="Calls at the same time.")
+    ] = None,
     app: AppOption = None,
     database: DatabaseOption = None,
     folder: FolderOption = DEFAULT_FOLDER,
@@ -52,14 +63,17 @@ def create(
     """
     from freehold.cli.operator import operator
 
-    if environment not in ("live", "test"):
+    if environment not in ("live", "test", None):
         raise StartError(f"--env {environment} is neither live nor test.")
     data = {
         "name": name,
         "scopes": scope,
         "environment": environment,
         "user": user,
-        "expiresInS": _seconds(expires_in),
+        "expiresInS": None if expires_in is None else _seconds("--expires-in", expires_in),
+        "rate": rate,
+        "burst": burst,
+        "concurrency": concurrency,
     }
     found = find_app(app)
     for word in idle_scopes(found, scope):
@@ -89,13 +103,41 @@ def list_(
         show_json(found)
         return
     show_table(
-        ["id", "name", "env", "scopes", "created", "state"],
+        ["id", "name", "env", "scopes", "created", "last used", "state"],
         [
             [k["id"], k["name"], k["environment"], " ".join(k["scopes"]),
-             _time(k["createdAt"]), _state(k)]
+             _time(k["createdAt"]), _time(k["usedAt"]), _state(k)]
             for k in found
         ],
     )  # fmt: skip
+
+
+@commands.command("rotate")
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="How long the old one lives on: 0s, 12h, 7d.")
+    ] = "7d",
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    folder: FolderOption = DEFAULT_FOLDER,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Make a key that replaces another, and show it, once. Both live until the overlap is over.
+
+    Example: [bold]freehold keys rotate 4k2m9x0qz7ab --overlap 7d[/]
+    """
+    from freehold.cli.operator import operator
+
+    overlap_s = _seconds("--overlap", overlap)
+    with operator(find_app(app), folder, database) as owner:
+        minted = owner.rotate_key(key_id, overlap_s)
+    if as_json:
+        show_json(minted)
+        return
+    tell(minted["key"])
+    say(f"It replaces {key_id}, which lives for {overlap} more, or until you revoke it.")
 
 
 @commands.command("revoke")
@@ -120,21 +162,20 @@ def revoke(
 def idle_scopes(app: App, scopes: list[str]) -> list[str]:
     """The scopes that match no method of the application and are no method's word."""
     methods = [m for each in app.entrypoints.values() for m in each.__methods__.values()]
-    words = {method.scope for method in methods}
+    words = {method.scope for method in methods} | {ACT_AS}
     return [
         scope
         for scope in scopes
         if scope not in words
+        and not scope.startswith(f"{ACT_AS}:")
         and not any(fnmatchcase(method.full_name, scope) for method in methods)
     ]
 
 
-def _seconds(said: str | None) -> int | None:
-    if said is None:
-        return None
+def _seconds(option: str, said: str) -> int:
     match = _AGE.fullmatch(said)
     if match is None:
-        raise StartError(f"--expires-in {said!r} is no time.", hint="Write 90s, 15m, 12h or 30d.")
+        raise StartError(f"{option} {said!r} is no time.", hint="Write 90s, 15m, 12h or 30d.")
     return int(match.group(1)) * _SECONDS[match.group(2)]
 
 

@@ -40,6 +40,9 @@ class Operator(Protocol):
     def revoke_key(self, key_id: str) -> dict[str, Any]:
         """End a key."""
 
+    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
+        """Make a key that replaces another one."""
+
     def sql(self, text: str, limit: int) -> dict[str, Any]:
         """The rows of a SELECT."""
 
@@ -61,6 +64,10 @@ class RunningOwner:
     def revoke_key(self, key_id: str) -> dict[str, Any]:
         """End a key."""
         return self._ask("revokeKey", id=key_id)  # type: ignore[no-any-return]
+
+    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
+        """Make a key that replaces another one."""
+        return self._ask("rotateKey", id=key_id, overlapS=overlap_s)  # type: ignore[no-any-return]
 
     def sql(self, text: str, limit: int) -> dict[str, Any]:
         """The rows of a SELECT."""
@@ -97,6 +104,17 @@ class OwnerForAMoment:
         from freehold.access import revoke_key
 
         return _plain(self._running.first.write(lambda db: revoke_key(db, key_id)))
+
+    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
+        """Make a key that replaces another one."""
+        from freehold.access import rotate_key
+
+        pepper = self._running.secrets.pepper
+        return _plain(
+            self._running.first.write(
+                lambda db: rotate_key(db, key_id, pepper=pepper, overlap_s=overlap_s)
+            )
+        )
 
     def sql(self, text: str, limit: int) -> dict[str, Any]:
         """The rows of a SELECT."""

@@ -56,6 +56,9 @@ def serve(
     upgrade: Annotated[
         str, typer.Option("--upgrade", help="An old database: refuse it, or apply migrations.")
     ] = "refuse",
+    environment: Annotated[
+        str, typer.Option("--environment", help="Which keys are taken: live or test ones.")
+    ] = "live",
     limit: LimitOption = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines.")] = False,
 ) -> None:
@@ -66,6 +69,8 @@ def serve(
     """
     if upgrade not in ("refuse", "apply"):
         raise StartError(f"--upgrade {upgrade} is neither refuse nor apply.")
+    if environment not in ("live", "test"):
+        raise StartError(f"--environment {environment} is neither live nor test.")
     log_to_stderr(as_json=log_json)
     serve_app(
         find_app(app or app_option),
@@ -80,6 +85,7 @@ def serve(
             origins=tuple(allow_origin or ()),
             upgrade="apply" if upgrade == "apply" else "refuse",
             limits=tuple(limit or ()),
+            environment="test" if environment == "test" else "live",
         ),
         opened=_opened,
     )

@@ -22,6 +22,7 @@ from freehold.cli.console import say
 from freehold.errors import StartError, StorageBroken
 
 if TYPE_CHECKING:
+    from freehold.access import Environment
     from freehold.app.opening import OpenApp
     from freehold.app.upgrade import UpgradeMode
     from freehold.server import Addresses, Server
@@ -57,6 +58,7 @@ class Serving:
         limits: Changed limits, `name=value`.
         hosts: Names beside the loopback ones that callers use for this server.
         origins: Origins of web pages that may call.
+        environment: Whether it takes live or test keys.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Serving:
     limits: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    environment: Environment = "live"
 
 
 def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], None]) -> None:
@@ -95,6 +98,7 @@ def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], 
         upgrade=how.upgrade,
         limits=limits,
         on_progress=say,
+        environment=how.environment,
     )
     running = open_app(app, options)
     broken: list[BaseException] = []

@@ -50,6 +50,7 @@ class CallExchange:
     """A call by `POST /rpc/…`, from its headers on."""
 
     __slots__ = (
+        "act_as",
         "answer",
         "body",
         "closes",
@@ -101,11 +102,16 @@ class CallExchange:
         caller = hub.authenticator.caller(key, trusted=connection.trusted)
         method = hub.methods.get(url) or _method_at(url)
         self.request = Request(method, b"", self.codec, caller, self.reply)
+        self.act_as: str | None = None
         if seen[headers.FIRST_OPTION :] != _NO_OPTIONS:
             self._read_options(self.request, seen)
 
     def _read_options(self, request: Request, seen: list[bytes | None]) -> None:
-        limits = self.connection.hub.limits
+        connection = self.connection
+        limits = connection.hub.limits
+        if (value := seen[headers.ACT_AS]) is not None:
+            self.act_as = user = headers.act_as(value.decode("latin-1"))
+            request.caller = connection.hub.authenticator.acting_as(request.caller, user)
         if (value := seen[headers.IDEMPOTENCY_KEY]) is not None:
             request.idempotency_key = headers.idempotency_key(value.decode("latin-1"), limits)
         if (value := seen[headers.MIN_SEQ]) is not None:
@@ -127,6 +133,8 @@ class CallExchange:
         self.body = body
         try:
             caller = connection.hub.authenticator.caller(head.key, trusted=connection.trusted)
+            if head.act_as is not None:
+                caller = connection.hub.authenticator.acting_as(caller, head.act_as)
         except CallError as refusal:
             self.refusal = refusal
             return
@@ -142,7 +150,7 @@ class CallExchange:
             return None
         return KnownHead(
             body_bytes, request.method, self.codec, key, request.min_seq, request.timeout_ms,
-            request.contract,
+            request.contract, self.act_as,
         )  # fmt: skip
 
     def run(self) -> None:

@@ -58,6 +58,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     min_seq: int | None = None
     timeout_ms: int | None = None
     traceparent: str | None = None
+    act_as: str | None = None
 
 
 _read_greeting: Final = msgspec.msgpack.Decoder(tuple[str, int, msgspec.Raw]).decode
@@ -126,6 +127,8 @@ class FrameCall:
         raw = bytes(self._options)
         if raw != _NIL:
             options = _checked_options(raw, hub.limits)
+            if options.act_as is not None:
+                caller = hub.authenticator.acting_as(caller, options.act_as)
         return Request(
             self._method,
             b"" if args == _NIL else args,
@@ -367,10 +370,12 @@ def _checked_options(raw: bytes, limits: Limits) -> _Options:
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidArgument(
             f"The call's options are not understood: {error}.",
-            hint="They are idempotencyKey, minSeq, timeoutMs and traceparent, or nil.",
+            hint="They are idempotencyKey, minSeq, timeoutMs, actAs and traceparent, or nil.",
         ) from None
     if options.idempotency_key is not None:
         headers.idempotency_key(options.idempotency_key, limits)
+    if options.act_as is not None:
+        headers.act_as(options.act_as)
     if options.min_seq is not None:
         headers.min_seq(str(options.min_seq))
     if options.timeout_ms is not None:

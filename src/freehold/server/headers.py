@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from freehold.errors import InvalidArgument, Unauthenticated
+from freehold.access import no_living_key
+from freehold.errors import InvalidArgument
 from freehold.server.refusals import MediaTypeRefused
 from freehold.wire.codec import JSON, MSGPACK, Codec
 from freehold.wire.limits import Limits
@@ -32,6 +33,7 @@ IDEMPOTENCY_KEY: Final = 11
 MIN_SEQ: Final = 12
 TIMEOUT_MS: Final = 13
 CONTRACT: Final = 14
+ACT_AS: Final = 15
 
 #: A head with one of these is parsed each time.
 NEVER_KEPT: Final = (TRANSFER_ENCODING, UPGRADE, EXPECT, ORIGIN, CONTENT_ENCODING, IDEMPOTENCY_KEY)
@@ -53,6 +55,7 @@ WANTED: Final[dict[bytes, int]] = {
     b"freehold-min-seq": MIN_SEQ,
     b"freehold-timeout-ms": TIMEOUT_MS,
     b"freehold-contract": CONTRACT,
+    b"freehold-act-as": ACT_AS,
 }
 
 #: What a request starts with: nothing seen yet.
@@ -68,6 +71,8 @@ _CODECS: Final[dict[bytes, Codec]] = {
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _VISIBLE: Final = re.compile(r"[!-~]+")
 _SEQ_MAX: Final = 2**63 - 1
+#: As long as the longest scope that names a user.
+USER_LENGTH_MAX: Final = 120
 
 
 def codec_of(content_type: bytes | None, *, has_body: bool) -> Codec:
@@ -111,10 +116,7 @@ def key_of(authorization: bytes | None) -> str | None:
     scheme, _, key = authorization.partition(b" ")
     key = key.strip()
     if scheme.lower() != b"bearer" or not key:
-        raise Unauthenticated(
-            "The Authorization header is not of the kind `Bearer KEY`.",
-            hint="Send `Authorization: Bearer` and the service key.",
-        )
+        raise no_living_key()
     return key.decode("latin-1")
 
 
@@ -162,6 +164,22 @@ def idempotency_key(text: str, limits: Limits) -> str:
             f"one has {len(text)}, or others.",
             hint="Send the characters ! to ~, a UUID say.",
             path="Idempotency-Key",
+        )
+    return text
+
+
+def act_as(text: str) -> str:
+    """
+    The user whom the call is made for: stored and shown in logs; so visible ASCII only.
+
+    Raises:
+        InvalidArgument: It is empty, too long, or has other characters.
+    """
+    if len(text) > USER_LENGTH_MAX or _VISIBLE.fullmatch(text) is None:
+        raise InvalidArgument(
+            f"Freehold-Act-As is the id of a user, 1 to {USER_LENGTH_MAX} visible ASCII "
+            "characters.",
+            path="Freehold-Act-As",
         )
     return text
 

@@ -32,6 +32,7 @@ class KnownHead(NamedTuple):
     min_seq: int
     timeout_ms: int | None
     contract: str | None
+    act_as: str | None = None
 
 
 class KnownHeads:

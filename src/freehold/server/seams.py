@@ -32,6 +32,14 @@ class Authenticator(Protocol):
             Unauthenticated: There is no key where one is needed, or it does not live.
         """
 
+    def acting_as(self, caller: Caller, user: str) -> Caller:
+        """
+        The same key, calling for a user that the call names.
+
+        Raises:
+            PermissionDenied: The key may not.
+        """
+
 
 class CallDispatcher(Protocol):
     """Runs calls. Called on the event loop's thread."""

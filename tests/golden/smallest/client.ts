@@ -156,6 +156,13 @@ class PermissionDenied extends CallError {
   }
 }
 
+/** This key has more calls than it may have; nothing was done. Others are not held up. */
+class RateLimited extends Overloaded {
+  constructor(problem: Problem) {
+    super({ error: "RateLimited", code: "rate_limited", status: 429, ...problem });
+  }
+}
+
 /** A reference points at no row, or the row is still pointed at. */
 class ReferenceBroken extends Conflict {
   constructor(problem: Problem) {
@@ -1153,6 +1160,7 @@ const _KINDS: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["OutcomeUnknown", OutcomeUnknown],
   ["Overloaded", Overloaded],
   ["PermissionDenied", PermissionDenied],
+  ["RateLimited", RateLimited],
   ["ReferenceBroken", ReferenceBroken],
   ["RuleBroken", RuleBroken],
   ["SecretGone", SecretGone],
@@ -1175,6 +1183,7 @@ const _CODES: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["outcome_unknown", OutcomeUnknown],
   ["overloaded", Overloaded],
   ["permission_denied", PermissionDenied],
+  ["rate_limited", RateLimited],
   ["secret_gone", SecretGone],
   ["unavailable", Unavailable],
   ["too_large", TooLarge],
@@ -1199,6 +1208,7 @@ export {
   OutcomeUnknown,
   Overloaded,
   PermissionDenied,
+  RateLimited,
   ReferenceBroken,
   RuleBroken,
   SecretGone,

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Protocol
 
 import sqlalchemy as sa
 
-from freehold.access import ACCESS_SCHEMA
+from freehold.access import ACCESS_SCHEMA, ServiceKey
 from freehold.app.checks import CHECKS_TABLE
 from freehold.app.declaration import Database
 from freehold.migrate.history import HISTORY_TABLE, Entry
@@ -21,7 +21,7 @@ from freehold.schema.sqltext import quoted
 
 #: Rows that are held at once; a row is as large as a call's body at most.
 CHUNK: Final = 256
-KEYS_TABLE: Final = str(ACCESS_SCHEMA.tables[0].name)
+KEYS_TABLE: Final[str] = ServiceKey.__table__.name
 META_TABLE: Final = "_freehold_meta"
 #: The history is not copied as it stands: its checksums are those of the other engine's files.
 HISTORY_COLUMNS: Final = ("number", "name", "applied_at")

@@ -6,7 +6,7 @@ from freehold.drivers.postgres.address import Address, is_address
 from freehold.drivers.postgres.database import PostgresDatabase
 from freehold.drivers.postgres.line import LOST
 from freehold.drivers.postgres.listener import who_serves
-from freehold.drivers.postgres.preparation import create_once, watch_keys
+from freehold.drivers.postgres.preparation import add_columns, create_once, watch_keys
 from freehold.drivers.postgres.side import (
     BlockingConnection,
     ServerFacts,
@@ -21,6 +21,7 @@ __all__ = [
     "BlockingConnection",
     "PostgresDatabase",
     "ServerFacts",
+    "add_columns",
     "blocking_connection",
     "create_once",
     "is_address",

@@ -4,7 +4,7 @@ What the data layer keeps in a database for itself, and the schema of one that n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from freehold.drivers.postgres.doubt import MARKS, MARKS_TABLE
@@ -56,6 +56,24 @@ def create_once(connection: BlockingConnection, table: str, statements: Sequence
         connection.run(f"BEGIN; {_LOCK}")
         if not _exists(connection, table):
             connection.run("; ".join(statements))
+        connection.run("COMMIT")
+
+
+def add_columns(connection: BlockingConnection, table: str, columns: Mapping[str, str]) -> None:
+    """Add what the table has not, each by name and type."""
+    sql = (
+        "SELECT attname::text, 0 FROM pg_attribute "
+        "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
+    )
+    there = {str(row[0]) for row in connection.rows(sql, quoted(table))}
+    missing = [
+        f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS {quoted(name)} {kind}"
+        for name, kind in columns.items()
+        if name not in there
+    ]
+    if missing:
+        connection.run(f"BEGIN; {_LOCK}")
+        connection.run("; ".join(missing))
         connection.run("COMMIT")
 
 
