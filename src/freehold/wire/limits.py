@@ -71,6 +71,19 @@ class Limits:
     connections_max: int = 1000
     #: Mutations waiting for the writer; beyond it `overloaded` is kinder than a long wait.
     queue_length_max: int = 4096
+    #: Those of one key; below the line above, so that no key can fill it alone.
+    key_queue_length_max: int = 2048
+    #: Calls of one key that are begun and not answered yet, unless the key has its own bound.
+    key_calls_in_flight_max: int = 1024
+    #: Calls of one key in a second, unless it has its own rate. More than a process can serve: who
+    #: shares one with others is given less with its key.
+    key_rate_max: int = 100_000
+    #: How many of them may come at once, ahead of that rate.
+    key_burst_max: int = 10_000
+    #: Calls with a wrong key from one address in a minute; what comes beyond is answered late.
+    bad_keys_per_min_max: int = 60
+    #: How late: a guess a second is none, and a typing mistake is still told.
+    bad_key_wait_s: float = 1.0
     #: Calls of one transaction: they hold the writer for as long as all of them take.
     batch_calls_max: int = 100
     #: One commit's share: the wait of the last one in a batch is the batch's whole time.

@@ -49,6 +49,7 @@ from freehold.drivers.postgres.side import (
     require_usable,
 )
 from freehold.drivers.postgres.writer import Writer
+from freehold.drivers.turns import Turns
 from freehold.drivers.unheard import closed
 from freehold.errors import InvalidArgument, invariant
 from freehold.ids import Ids, SystemIds
@@ -203,12 +204,17 @@ class PostgresDatabase:
         """
         invariant(self._side is not None, "the database was not opened")
         invariant(self._writer is None, "the database was started already")
+        batch_max = min(BATCH_MAX, self._limits.batch_size_max)
         self._writer = Writer(
             self.commits,
             self._connect_writer,
+            turns=Turns(
+                batch_max=batch_max,
+                waiting_max=self._limits.queue_length_max,
+                of_one_max=self._limits.key_queue_length_max,
+            ),
             clock=self._clock,
-            batch_max=min(BATCH_MAX, self._limits.batch_size_max),
-            waiting_max=self._limits.queue_length_max,
+            batch_max=batch_max,
             known=self._known,
         )
         self._readers = Readers(

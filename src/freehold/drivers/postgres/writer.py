@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -25,7 +24,8 @@ from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.pauses import Pauses
 from freehold.drivers.postgres.readers import PATIENCE_NS
 from freehold.drivers.postgres.refusals import Lost, gone, refused, unknown
-from freehold.drivers.unheard import closed, too_late, too_many
+from freehold.drivers.turns import Turns
+from freehold.drivers.unheard import closed, too_late
 from freehold.errors import OutcomeUnknown
 
 _LOG = logging.getLogger("freehold.postgres")
@@ -45,7 +45,7 @@ class Writer:
         connect: Opens a line that writes.
         clock: For deadlines.
         batch_max: Mutations of one transaction.
-        waiting_max: Mutations that may wait; beyond it `overloaded`.
+        turns: What waits, and whose turn it is.
         known: The commits known here.
     """
 
@@ -54,18 +54,17 @@ class Writer:
         batches: Batches,
         connect: Callable[[], Awaitable[Line]],
         *,
+        turns: Turns,
         clock: Clock,
         batch_max: int,
-        waiting_max: int,
         known: Known,
     ) -> None:
         self._batches = batches
         self._connect = connect
         self._clock = clock
         self._batch_max = batch_max
-        self._waiting_max = waiting_max
         self._known = known
-        self._queue: deque[Pending] = deque()
+        self._queue = turns
         self._resting: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._line: Line | None = None
@@ -102,11 +101,11 @@ class Writer:
         if self._is_closing:
             pending.settle(closed())
             _tell(pending)
-        elif len(self._queue) >= self._waiting_max:
-            pending.settle(too_many(len(self._queue)))
+        elif (refusal := self._queue.refusal(pending.call.caller.key_id)) is not None:
+            pending.settle(refusal)
             _tell(pending)
         else:
-            self._queue.append(pending)
+            self._queue.put(pending)
             self._wake()
 
     async def close(self) -> None:
@@ -130,7 +129,7 @@ class Writer:
                 self._resting = asyncio.get_running_loop().create_future()
                 await self._resting
                 continue
-            batch = [self._queue.popleft() for _ in range(min(self._batch_max, len(self._queue)))]
+            batch = self._queue.take_now(self._batch_max)
             self.busy_since_ns = self._clock.monotonic_ns()
             try:
                 await self._finish(batch)
@@ -167,12 +166,10 @@ class Writer:
     async def _step(self, line: Line, batch: list[Pending], *, more: bool) -> None:
         def others() -> list[Pending]:
             """What has come since the batch was taken, as far as it may run without savepoints."""
-            new: list[Pending] = []
-            room = self._batch_max - len(batch)
-            while len(new) < room and self._queue:
-                if self._batches.was_guilty(self._queue[0].call.method):
-                    break
-                new.append(self._queue.popleft())
+            new = self._queue.take_more(
+                self._batch_max - len(batch),
+                lambda pending: not self._batches.was_guilty(pending.call.method),
+            )
             batch.extend(new)
             return new
 
@@ -250,9 +247,7 @@ class Writer:
 
     def _tell_late(self, now_ns: int) -> None:
         """While nobody answers, those in the queue hear of their own time too."""
-        late = [pending for pending in self._queue if now_ns >= pending.call.deadline_ns]
-        for pending in late:
-            self._queue.remove(pending)
+        for pending in self._queue.remove(lambda pending: now_ns >= pending.call.deadline_ns):
             pending.settle(too_late())
             _tell(pending)
 

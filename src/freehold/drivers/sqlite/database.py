@@ -45,7 +45,8 @@ from freehold.drivers.sqlite.preparation import (
 from freehold.drivers.sqlite.readers import ReaderThreads, ran_too_long
 from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.drivers.sqlite.writer import WriterThread
-from freehold.drivers.unheard import closed, not_reached, too_many
+from freehold.drivers.turns import Turns
+from freehold.drivers.unheard import closed, not_reached
 from freehold.errors import (
     DeadlineExceeded,
     InvalidArgument,
@@ -213,6 +214,11 @@ class SqliteDatabase:
         self._writer = WriterThread(
             self.commits,
             self._log,
+            Turns(
+                batch_max=self._limits.batch_size_max,
+                waiting_max=self._limits.queue_length_max,
+                of_one_max=self._limits.key_queue_length_max,
+            ),
             batch_size_max=self._limits.batch_size_max,
             tell=self._tell,
             broken=lambda error: self.broken(error),
@@ -317,8 +323,8 @@ class SqliteDatabase:
             call.failed(self.commits.seq, stopped())
         elif call.min_seq > self.commits.seq:
             call.failed(self.commits.seq, not_reached(call.min_seq, self.commits.seq))
-        elif writer.waiting >= self._limits.queue_length_max:
-            call.failed(self.commits.seq, too_many(writer.waiting))
+        elif (refusal := writer.turns.refusal(call.caller.key_id)) is not None:
+            call.failed(self.commits.seq, refusal)
         else:
             writer.put(Pending(call, now_ns=self._clock.wall_ns(), seed=self._ids.seed()))
 

@@ -1,7 +1,8 @@
 """
 The writer's thread: takes what waits, has it run as one batch, and tells the callers.
 
-No lingering: a batch is whatever waits, at most `batch_size_max`. After the callers are
+No lingering: a batch is whatever waits, at most `batch_size_max`, a caller's turn after the
+other's (see `turns`). After the callers are
 told, and only then, the write-ahead log is moved into the database when it has grown.
 """
 
@@ -10,22 +11,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
 
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite.batch import GroupCommit
 from freehold.drivers.sqlite.log import WriteAheadLog
 from freehold.drivers.sqlite.outcomes import stopped
+from freehold.drivers.turns import Turns
 
 _LOG = logging.getLogger("freehold.sqlite")
 
 Tell = Callable[[Sequence[Pending]], None]
 #: Asks readers to rest: called with what to do when they do, answers with what wakes them.
 Rest = Callable[[Callable[[], None]], Callable[[], None]]
-
-
-class _Quiet:
-    """In the queue: the readers rest, so the log can be cut off now."""
 
 
 class WriterThread:
@@ -35,6 +32,7 @@ class WriterThread:
     Args:
         commits: The connection and its step.
         log: Its write-ahead log.
+        turns: What waits, and whose turn it is.
         batch_size_max: No batch is larger.
         tell: Hands a finished batch over; called once for each batch, on this thread.
         broken: Called once when the writer cannot go on.
@@ -45,6 +43,7 @@ class WriterThread:
         self,
         commits: GroupCommit,
         log: WriteAheadLog,
+        turns: Turns,
         *,
         batch_size_max: int,
         tell: Tell,
@@ -57,9 +56,7 @@ class WriterThread:
         self._tell = tell
         self._broken = broken
         self._rest = rest
-        self._queue: SimpleQueue[Pending | _Quiet | None] = SimpleQueue()
-        #: What ended a batch without being part of it; its turn is next.
-        self._held: list[_Quiet | None] = []
+        self.turns = turns
         self._wake: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="freehold-writer", daemon=True)
 
@@ -70,23 +67,23 @@ class WriterThread:
     @property
     def waiting(self) -> int:
         """How many mutations wait; a batch that runs is not counted."""
-        return self._queue.qsize()
+        return len(self.turns)
 
     def put(self, pending: Pending) -> None:
         """Hand a mutation over; from now on it cannot be taken back, only be too late."""
-        self._queue.put(pending)
+        self.turns.put(pending)
 
     def stop(self) -> None:
         """Finish what waits, then end the thread."""
-        self._queue.put(None)
+        self.turns.close()
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            while (batch := self._next()) is not None:
+            while (batch := self.turns.take(self._batch_size_max)) is not None:
                 if batch:
                     self._work(batch)
-                else:
+                else:  # the readers rest
                     self._cut_off_log()
                 if self._commits.broken is not None:
                     self._end(self._commits.broken)
@@ -106,26 +103,7 @@ class WriterThread:
         if self._commits.broken is None and self._log.is_due:
             self._log.checkpoint()
             if self._log.is_starved and self._wake is None:
-                self._wake = self._rest(lambda: self._queue.put(_Quiet()))
-
-    def _next(self) -> list[Pending] | None:
-        """What waits, nothing when the readers rest; None when it is time to end."""
-        first = self._held.pop() if self._held else self._queue.get()
-        if first is None:
-            return None
-        if isinstance(first, _Quiet):
-            return []
-        batch = [first]
-        while len(batch) < self._batch_size_max:
-            try:
-                more = self._queue.get_nowait()
-            except Empty:
-                break
-            if not isinstance(more, Pending):
-                self._held.append(more)
-                break
-            batch.append(more)
-        return batch
+                self._wake = self._rest(self.turns.nudge)
 
     def _hand_over(self, batch: Sequence[Pending]) -> None:
         """Tell the callers; what they are told is done, so a failure to tell stops nothing."""
@@ -153,8 +131,8 @@ class WriterThread:
             self._broken(error)
         except Exception:
             _LOG.exception("nobody could be told that the writer has stopped")
-        while (waiting := self._held.pop() if self._held else self._queue.get()) is not None:
-            if isinstance(waiting, Pending):
-                waiting.settle(stopped())
-                waiting.seq = self._commits.seq
-                self._hand_over([waiting])
+        while (waiting := self.turns.take(self._batch_size_max)) is not None:
+            for pending in waiting:
+                pending.settle(stopped())
+                pending.seq = self._commits.seq
+            self._hand_over(waiting)
