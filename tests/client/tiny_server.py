@@ -38,7 +38,7 @@ def _fail(name: str) -> CallError:
     known: dict[str, CallError] = {
         "NotFound": NotFound("no such thing.", hint="Look elsewhere."),
         "Taken": Taken("it is taken.", data={"takenBy": "ses_1", "tryAgainIn": 5}),
-        "Overloaded": Overloaded("too much."),
+        "Overloaded": Overloaded("too much.", retry_after_s=0),
     }
     return known.get(name) or Internal("it broke.")
 

@@ -32,7 +32,7 @@ from tests.generate.test_python_client import NASTY, nasty_contract
 pytestmark = pytest.mark.xdist_group("typescript")
 
 APP = node.HERE / "kiosk.py"
-STORIES = ["round", "errors", "lost", "together", "strangers"]
+STORIES = ["round", "errors", "lost", "together", "strangers", "gone", "page"]
 GOLDEN = ROOT / "tests" / "golden"
 
 

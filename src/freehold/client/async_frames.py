@@ -26,9 +26,11 @@ from typing import Final, TypeVar
 from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
 from freehold.client.async_connection import Call, Connection
+from freehold.client.circuit import Circuit
 from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
+from freehold.clock import SystemClock
 from freehold.errors import CallError, FreeholdError, OutcomeUnknown, Unavailable
 from freehold.ids import SystemIds
 from freehold.wire.codec import MSGPACK
@@ -37,9 +39,6 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 1.0
-#: After so many vain attempts that nobody seems to be there, calls are refused for so long
-#: without another one; then one of them finds out.
-SHUT_S: Final = 0.5
 
 
 class AsyncFrames:
@@ -69,7 +68,7 @@ class AsyncFrames:
         self._connections: set[Connection] = set()
         self._waiting: deque[Call] = deque()
         self._dialling: asyncio.Task[None] | None = None
-        self._failures = 0
+        self._circuit = Circuit(SystemClock().monotonic_ns)
         self._was_connected = False
         self._is_closed = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -77,9 +76,6 @@ class AsyncFrames:
         self._budget = repeat.Budget()
         #: Calls that wait until they are sent again, with what will do it.
         self._later: dict[Call, asyncio.TimerHandle] = {}
-        #: Until when nobody tries to connect, and why.
-        self._shut_until = 0.0
-        self._shut_by: CallError | None = None
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -132,11 +128,9 @@ class AsyncFrames:
         if self._is_closed:
             self._end(call, failures.binding_is_closed(self.place))
             return
-        if self._shut_by is not None and self._current is None:
-            if asyncio.get_running_loop().time() < self._shut_until:
-                self._end(call, failures.again(self._shut_by))
-                return
-            self._shut_by = None
+        if self._current is None and (refusal := self._circuit.refusal()) is not None:
+            self._end(call, refusal)
+            return
         self._waiting.append(call)
         if self._current is None:
             self._dial_soon()
@@ -154,7 +148,7 @@ class AsyncFrames:
         self._connections.clear()
         self._waiting.clear()
         self._later.clear()
-        self._shut_by = None
+        self._circuit.is_well()
 
     # -- connecting ---------------------------------------------------------------------------
 
@@ -168,22 +162,21 @@ class AsyncFrames:
         error: CallError | None = None
         try:
             while attempts and self._current is None and self._someone_waits():
-                attempts -= 1
-                await asyncio.sleep(backoff.wait_s(self._failures, self._ids))
+                # Who finds out for the others, tries once and at once.
+                is_probe = self._circuit.is_shut
+                attempts = 0 if is_probe else attempts - 1
+                failed = 0 if is_probe else self._circuit.failures
+                await asyncio.sleep(backoff.wait_s(failed, self._ids))
                 try:
                     self._use(await self._dial())
                 except Exception as reason:
                     # Whatever it is (an address that cannot be resolved, a certificate), the
                     # callers wait for an answer, and nobody awaits this task.
-                    self._failures += 1
                     error = self._why_not(reason)
+                    self._circuit.was_vain(error)
         finally:
             self._dialling = None
         if error is not None and self._current is None:
-            if self._failures >= backoff.ATTEMPTS_MAX:
-                # Nobody has been there for a while: calls are told so at once, for a moment.
-                self._shut_by = error
-                self._shut_until = asyncio.get_running_loop().time() + SHUT_S
             self._fail_waiting(error)
 
     async def _dial(self) -> Connection:
@@ -234,9 +227,8 @@ class AsyncFrames:
 
     def is_welcome(self) -> None:
         """A data layer is there."""
-        self._failures = 0
+        self._circuit.is_well()
         self._was_connected = True
-        self._shut_by = None
 
     def has_room(self, connection: Connection) -> None:
         """Send what waits, as far as the connection takes it."""
@@ -290,7 +282,7 @@ class AsyncFrames:
         if connection is self._current:
             self._current = None
         if not connection.is_welcome:
-            self._failures += 1
+            self._circuit.was_vain()
         again = []
         for call in connection.pending.values():
             if call.future.done():

@@ -17,6 +17,7 @@ import msgspec
 
 from freehold.client import failures, repeat
 from freehold.client.address import Target
+from freehold.client.circuit import Circuit
 from freehold.client.frames import CLIENT
 from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
@@ -67,6 +68,7 @@ class _Wire:
         self._ids = SystemIds()
         self._budget = repeat.Budget()
         self._now_ns = SystemClock().monotonic_ns
+        self._circuit = Circuit(self._now_ns)
         self._is_closed = False
         self._headers = {
             "Content-Type": codec.content_type,
@@ -103,6 +105,8 @@ class _Wire:
     ) -> dict[str, Any]:
         if self._is_closed:
             raise failures.binding_is_closed(self._place)
+        if (refusal := self._circuit.refusal()) is not None:
+            raise refusal
         headers = self._headers | {"Freehold-Timeout-Ms": str(options.timeout_ms)}
         if not method.is_query:
             key = options.idempotency_key or repeat.new_key(self._ids)
@@ -128,6 +132,8 @@ class _Wire:
             CallError: It is not.
         """
         is_lost = attempts.is_lost
+        if self._circuit.is_shut:
+            raise self._last(attempts, error)
         wait_s = repeat.wait_s(error, attempts.count, self._ids)
         if is_lost and attempts.count < repeat.TRIES:
             wait_s = wait_s or 0.0
@@ -160,6 +166,7 @@ class _Wire:
             self._seen.saw(int(seq))
         if response.status_code != 200:
             raise self._refusal(method, response)
+        self._circuit.is_well()
         read = method.from_json if self.codec is JSON else method.unpack
         try:
             return read(response.content)
@@ -175,6 +182,7 @@ class _Wire:
         except (msgspec.DecodeError, ValueError):
             problem = None
         if isinstance(problem, dict) and "code" in problem:
+            self._circuit.is_well()
             error = self._errors.from_problem(problem)
             return with_retry_after(error, response.headers.get("Retry-After"))
         status = response.status_code
@@ -184,19 +192,24 @@ class _Wire:
                 "and not as a data layer does.",
                 hint="Check the address, and what stands between.",
             )
-        if not method.is_query:
-            return failures.line_is_lost(method, self._place, sent=True)
-        return Unavailable(
+        gone = Unavailable(
             f"the data layer behind {self._place} is not there: status {status}.",
             hint="Ask again; nothing was changed.",
         )
+        self._circuit.was_vain(gone)
+        if method.is_query:
+            return gone
+        return failures.line_is_lost(method, self._place, sent=True)
 
     def _failure(
         self, options: CallOptions, method: Method[Any], error: httpx.TransportError
     ) -> CallError:
         """What the caller gets when there is no response."""
-        if isinstance(error, httpx.ConnectError):
-            return self._target.nobody_there(_root(error))
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+            nobody = self._target.nobody_there(_root(error))
+            self._circuit.was_vain(nobody)
+            if isinstance(error, httpx.ConnectError):
+                return nobody
         if isinstance(error, httpx.TimeoutException):
             sent = not isinstance(error, _NO_ROOM)
             return failures.time_is_up(method, options.timeout_s, sent=sent)

@@ -6,7 +6,8 @@ attempts: the data layer does it once and answers each attempt the same. So a mu
 connection was lost is simply sent again, as a query is.
 
     connection lost                     again on the next one, `TRIES` times
-    overloaded, unavailable, unknown    again after a while with full jitter, out of a budget
+    overloaded, unavailable, unknown    again after a while with full jitter, out of a budget;
+                                        never before a Retry-After is over
     anything else                       told to the caller
 
 An attempt that may have been refused before anybody looked at the key (too busy, no rights, too
@@ -80,9 +81,12 @@ def wait_s(error: CallError, attempt: int, ids: Ids) -> float | None:
     if not may_pass or isinstance(error, SeqNotReached) or attempt >= TRIES:
         return None
     bound = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**attempt)
+    least = 0.0
     if isinstance(error, Overloaded):
-        bound = max(bound, float(error.retry_after_s))
-    return bound * int.from_bytes(ids.seed()[:8], "big") / 2.0**64
+        # Not before the data layer wants it, and then not all at the same moment.
+        least = float(error.retry_after_s)
+        bound = max(bound, least / 2)
+    return least + bound * int.from_bytes(ids.seed()[:8], "big") / 2.0**64
 
 
 def honest(error: CallError, method: Method[Any], *, was_sent: bool) -> CallError:

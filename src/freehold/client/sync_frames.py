@@ -22,6 +22,7 @@ import msgspec
 
 from freehold.client import backoff, failures, frames, repeat
 from freehold.client.address import Target
+from freehold.client.circuit import Circuit
 from freehold.client.method import Arguments, Method, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes
@@ -37,8 +38,6 @@ T = TypeVar("T")
 CONNECT_TIMEOUT_S: Final = 5.0
 #: Connections that rest; a burst of threads may use more, for as long as it lasts.
 RESTING_MAX: Final = 16
-#: After many vain attempts calls are refused for so long without another one.
-SHUT_S: Final = 0.5
 _READ_BYTES: Final = 64 * 1024
 
 
@@ -142,12 +141,10 @@ class SyncFrames:
         self._ids = SystemIds()
         self._resting: deque[Line] = deque()
         self._pause = threading.Event()
-        self._failures = 0
+        self._circuit = Circuit(self._now_ns)
         self._was_connected = False
         self._is_closed = False
         self._budget = repeat.Budget()
-        self._shut_until_ns = 0
-        self._shut_by: CallError | None = None
         self._process = os.getpid()
 
     def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
@@ -231,7 +228,7 @@ class SyncFrames:
             # An answer may still come on it, and would be taken for the next call's.
             line.close()
             if not line.is_welcome:
-                self._failures += 1
+                self._circuit.was_vain()
             raise
         self._rest(line)
         self._seen.saw(seq)
@@ -283,9 +280,8 @@ class SyncFrames:
         if word == "welcome":
             line.is_welcome = True
             line.tail_bytes_max = frames.tail_bytes_max(said)
-            self._failures = 0
+            self._circuit.is_well()
             self._was_connected = True
-            self._shut_by = None
         elif word == "refused":
             raise self._errors.from_problem(said)
         elif word == "goaway":
@@ -333,27 +329,27 @@ class SyncFrames:
             Unavailable: There is no data layer, or none that speaks frames.
         """
         attempts = backoff.ATTEMPTS_MAX if self._was_connected else 1
-        if self._shut_by is not None and self._now_ns() < self._shut_until_ns:
-            raise failures.again(self._shut_by)
+        if (refusal := self._circuit.refusal()) is not None:
+            raise refusal
         while True:
-            attempts -= 1
-            self._pause.wait(backoff.wait_s(self._failures, self._ids))
+            # Who finds out for the others, tries once and at once.
+            is_probe = self._circuit.is_shut
+            attempts = 0 if is_probe else attempts - 1
+            failed = 0 if is_probe else self._circuit.failures
+            self._pause.wait(backoff.wait_s(failed, self._ids))
             if self._is_closed:
                 raise failures.binding_is_closed(self._place)
             left_s = min((deadline_ns - self._now_ns()) / 1e9, CONNECT_TIMEOUT_S)
             try:
                 return self._dial(max(left_s, 0.001))
             except (OSError, CallError) as error:
-                self._failures += 1
+                nobody = self._nobody(error)
+                self._circuit.was_vain(nobody)
                 if attempts <= 0 or left_s <= 0:
-                    if isinstance(error, CallError):
-                        raise
-                    nobody = self._target.nobody_there(error)
-                    if self._failures >= backoff.ATTEMPTS_MAX:
-                        # Nobody has been there for a while: calls are told so at once.
-                        self._shut_by = nobody
-                        self._shut_until_ns = self._now_ns() + int(SHUT_S * 1e9)
                     raise nobody from error
+
+    def _nobody(self, error: OSError | CallError) -> CallError:
+        return error if isinstance(error, CallError) else self._target.nobody_there(error)
 
     def _dial(self, timeout_s: float) -> Line:
         address = self._target.address

@@ -402,9 +402,9 @@ def _transaction(steps: str) -> list[str]:
     return [
         *comment(_TRANSACTION_WORDS, INDENT),
         f"{INDENT}transaction<const R extends _Wanted>(",
-        f"{INDENT * 2}build: (t: {steps}) => R,",
+        f"{INDENT * 2}build: (t: {steps}) => R, options: CallOptions = {{}},",
         f"{INDENT}): Promise<Results<R>> {{",
-        f"{INDENT * 2}return this._together(new {steps}(), build);",
+        f"{INDENT * 2}return this.withOptions(options)._together(new {steps}(), build);",
         f"{INDENT}}}",
     ]
 

@@ -631,6 +631,10 @@ const _FIRST_WAIT_MS = 50;
 const _LONGEST_WAIT_MS = 2_000;
 const _BUDGET_MAX = 10;
 const _BUDGET_SHARE = 0.1;
+/** After so many vain attempts in a row nobody seems to be there … */
+const _VAIN_MAX = 6;
+/** … and calls are refused for so long; then one of them finds out. */
+const _SHUT_MS = 500;
 const _TIMER_MAX_MS = 2 ** 31 - 1;
 /** Refusals that came before the idempotency key was looked up. */
 const _LOOKED = new Set([
@@ -702,6 +706,9 @@ class _Wire {
   readonly #key: string | undefined;
   readonly #fetch: typeof fetch;
   #budget = _BUDGET_MAX;
+  #vain = 0;
+  #shutUntil = 0;
+  #shutBy: CallError | null = null;
 
   constructor(options: ConnectOptions) {
     this.#url = _checkedUrl(options.url);
@@ -712,6 +719,7 @@ class _Wire {
 
   /** Send it, and again when that may help, a mutation under its key. */
   async send<T>(request: _Request<T>, options: _Options): Promise<T> {
+    this.#refuseWhileShut();
     this.#budget = Math.min(_BUDGET_MAX, this.#budget + _BUDGET_SHARE);
     const deadline = performance.now() + options.timeoutMs + _LATE_MS;
     const headers = this.#headers(request, options);
@@ -722,9 +730,33 @@ class _Wire {
       wasSent ||= ended.wasSent;
       const wait = _waitMs(ended, count);
       const isLate = wait === null || performance.now() + wait >= deadline;
-      if (isLate || !(ended.isLost || this.#spend())) throw _honest(ended.error, request, wasSent);
+      if (isLate || this.#shutBy !== null || !(ended.isLost || this.#spend())) throw _honest(ended.error, request, wasSent);
       await _pause(wait, options.signal, () => _aborted(request, options, wasSent));
     }
+  }
+
+  /** When nobody has been there for a while, calls are told so at once. */
+  #refuseWhileShut(): void {
+    if (this.#shutBy === null) return;
+    const { detail, hint } = this.#shutBy;
+    const now = performance.now();
+    if (now < this.#shutUntil) throw new Unavailable({ detail, hint, cause: this.#shutBy });
+    // This one finds out; were it never to come back, another does after a while.
+    this.#shutUntil = now + _SHUT_MS;
+  }
+
+  /** Nobody was there. */
+  #wasVain(error: CallError): void {
+    this.#vain += 1;
+    if (this.#vain < _VAIN_MAX) return;
+    this.#shutBy = error;
+    this.#shutUntil = performance.now() + _SHUT_MS;
+  }
+
+  /** A data layer has answered. */
+  #isWell(): void {
+    this.#vain = 0;
+    this.#shutBy = null;
   }
 
   #spend(): boolean {
@@ -795,10 +827,14 @@ class _Wire {
     } catch {
       return this.#stranger(request, response.status);
     }
-    if (response.status === 200) return { value: _readable(request, body) };
+    if (response.status === 200) {
+      this.#isWell();
+      return { value: _readable(request, body) };
+    }
     if (!_isObject(body) || typeof body["code"] !== "string") {
       return this.#stranger(request, response.status);
     }
+    this.#isWell();
     const error = _errorOf(body, response.headers.get("Retry-After"));
     const isLost = error instanceof OutcomeUnknown;
     return { error, isLost, wasSent: isLost };
@@ -807,14 +843,13 @@ class _Wire {
   /** Something answered that is no data layer: a gateway before one, or the wrong address. */
   #stranger(request: _Request<unknown>, status: number): _Failure {
     const isGateway = status === 502 || status === 503 || status === 504;
+    const gone = new Unavailable({
+      detail: `the data layer behind ${this.#url} is not there: status ${status}.`,
+      hint: "Ask again; nothing was changed.",
+    });
+    if (isGateway) this.#wasVain(gone);
     if (!request.isQuery && (isGateway || status === 200)) return this.#lineIsLost(request);
-    if (isGateway) {
-      const error = new Unavailable({
-        detail: `the data layer behind ${this.#url} is not there: status ${status}.`,
-        hint: "Ask again; nothing was changed.",
-      });
-      return { error, isLost: false, wasSent: false };
-    }
+    if (isGateway) return { error: gone, isLost: false, wasSent: false };
     const error = new Internal({
       detail: `what listens at ${this.#url} answered ${request.name} with status ${status}, `
         + "and not as a data layer does.",
@@ -825,15 +860,16 @@ class _Wire {
 
   #noAnswer(request: _Request<unknown>, cause: unknown): _Failure {
     const inner = cause instanceof Error ? (cause as { cause?: { code?: unknown } }).cause : null;
-    if (typeof inner?.code !== "string" || !_NEVER_SENT.has(inner.code)) {
-      return this.#lineIsLost(request, cause);
-    }
-    const error = new Unavailable({
+    const code = typeof inner?.code === "string" ? inner.code : null;
+    const nobody = new Unavailable({
       detail: `no data layer at ${this.#url}.`,
       hint: "Start it with `freehold dev` in the application's folder, or give another url.",
       cause,
     });
-    return { error, isLost: false, wasSent: false };
+    // A browser does not tell whether there was a connection; several in a row tell enough.
+    if (code === null || _NEVER_SENT.has(code)) this.#wasVain(nobody);
+    if (code === null || !_NEVER_SENT.has(code)) return this.#lineIsLost(request, cause);
+    return { error: nobody, isLost: false, wasSent: false };
   }
 
   #lineIsLost(request: _Request<unknown>, cause?: unknown): _Failure {
@@ -901,9 +937,11 @@ function _waitMs(ended: _Failure, count: number): number | null {
   const { error } = ended;
   const mayPass = error.retryable || error instanceof OutcomeUnknown;
   if (!mayPass || error instanceof SeqNotReached || count >= _TRIES) return null;
-  let bound = Math.min(_LONGEST_WAIT_MS, _FIRST_WAIT_MS * 2 ** count);
-  if (error instanceof Overloaded) bound = Math.max(bound, (error.retryAfterS ?? 1) * 1000);
-  return bound * Math.random();
+  const bound = Math.min(_LONGEST_WAIT_MS, _FIRST_WAIT_MS * 2 ** count);
+  if (!(error instanceof Overloaded)) return bound * Math.random();
+  // Not before the data layer wants it, and then not all at the same moment.
+  const least = (error.retryAfterS ?? 1) * 1000;
+  return least + Math.max(bound, least / 2) * Math.random();
 }
 
 /** What the caller hears of the last attempt, when an earlier one may have happened. */

@@ -40,8 +40,8 @@ export class Line {
     this.#left = answersToLose;
   }
 
-  async open(): Promise<this> {
-    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
+  async open(port = 0): Promise<this> {
+    await new Promise<void>((done) => this.#server.listen(port, "127.0.0.1", done));
     this.url = `http://127.0.0.1:${portOf(this.#server)}`;
     return this;
   }
