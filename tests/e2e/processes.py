@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,15 +26,22 @@ class ServerProcess:
 
     Args:
         folder: Where its database, secrets and socket are.
-        port: The TCP port; None for none.
+        more: Further options of the command.
     """
 
-    def __init__(self, folder: Path, *, app: Path = HOTMETAL, command: str = "serve") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        app: Path = HOTMETAL,
+        command: str = "serve",
+        more: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.socket = folder / "freehold.sock"
         self._arguments = [
             sys.executable, "-m", "freehold", command, str(app),
-            "--data-dir", str(folder), "--port", "0",
+            "--data-dir", str(folder), "--port", "0", *more,
         ]  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         #: The lines of its standard error.
@@ -106,10 +113,10 @@ class ServerProcess:
 
 @contextmanager
 def serving(
-    folder: Path, *, app: Path = HOTMETAL, command: str = "serve"
+    folder: Path, *, app: Path = HOTMETAL, command: str = "serve", more: Sequence[str] = ()
 ) -> Iterator[ServerProcess]:
     """A server for the time of a block; killed when the block ends, if it still runs."""
-    server = ServerProcess(folder, app=app, command=command)
+    server = ServerProcess(folder, app=app, command=command, more=more)
     server.start()
     try:
         yield server

@@ -218,7 +218,7 @@ def test_tests_mirror_the_house() -> None:
     rooms = {path.name for path in SRC.iterdir() if path.is_dir()}
     cross = {"contract", "golden", "e2e", "tidy", "typing", "docs", "__pycache__"}
     # What goes through real servers and their faults, and the one driver's tests of its own.
-    cross |= {"faults", "lockstep", "drivers_postgres"}
+    cross |= {"faults", "hostile", "lockstep", "drivers_postgres"}
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
 
     assert folders - rooms - cross == set()

@@ -210,7 +210,7 @@ def _step(
         raise
     args = call.get("args")
     references = _references(args, number)
-    body = b"" if args is None else codec.encode(args)
+    body = b"" if args is None else _written(args, number, codec)
     if not references:
         try:
             # Refused before anything runs, as a lone call would be.
@@ -219,6 +219,19 @@ def _step(
             _tell_place(error, number, target.method)
             raise
     return Step(target, args, references, body)
+
+
+def _written(args: Any, number: int, codec: Codec) -> bytes:
+    """The arguments as a lone call would bring them."""
+    try:
+        return codec.encode(args)
+    except (TypeError, ValueError, OverflowError):
+        # MessagePack can say objects whose names are numbers or lists; nobody takes them.
+        raise InvalidArgument(
+            f"[{number}].args holds an object whose names are no texts.",
+            hint="Name arguments and fields by texts, as in JSON.",
+            path=f"[{number}].args",
+        ) from None
 
 
 def _references(value: Any, number: int) -> bool:
