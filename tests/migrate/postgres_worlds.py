@@ -36,6 +36,10 @@ class Blocking:
         """Run statements without parameters."""
         self._runner.run(self._connection.execute(sql))
 
+    def cut(self) -> None:
+        """The connection is gone, without a word to the server."""
+        self._connection.terminate()
+
 
 @contextmanager
 def connected(url: str) -> Iterator[Blocking]:
