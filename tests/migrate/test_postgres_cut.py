@@ -102,7 +102,7 @@ def test_a_cut_at_every_statement_leaves_the_old_or_the_new(
                 cut = Cut(inner, at=cuts, answered=answered)
                 with suppress(Exception):
                     apply(cut, every, clock=ManualClock(), sealer=SEALER)
-                assert cut.calls >= cuts
+            assert cuts < 200, "it never arrives"
         assert_new(looking, every)
         assert cut.at > 20
 
