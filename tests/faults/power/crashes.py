@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,7 @@ def crashes(
     seed: int,
     per_event: int = 3,
     first: int = 0,
+    at: Container[int] | None = None,
     only: int | None = None,
 ) -> Iterator[Crash]:
     """
@@ -76,27 +77,28 @@ def crashes(
         per_event: How many disks for each change, where there is anything to lose: the first
             with all lost that can be, the second with all kept, the rest at random.
         first: Changes before this one are not cut.
+        at: Cut only after so many changes; None for after each.
         only: Just the disk of this number, and nothing when there is none.
     """
     state = _Disk(disk)
     names = frozenset(f"{name}{suffix}" for name in disk.names for suffix in _SUFFIXES)
     number = 0
     told = 0
-    for at in range(len(disk.changes) + 1):
-        if at:
-            state.do(disk.changes[at - 1])
-        while told < len(disk.marks) and disk.marks[told][0] <= at:
+    for done in range(len(disk.changes) + 1):
+        if done:
+            state.do(disk.changes[done - 1])
+        while told < len(disk.marks) and disk.marks[told][0] <= done:
             told += 1
-        if at < first:
+        if done < first or (at is not None and done not in at):
             continue
         for turn in range(per_event if state.is_uncertain else 1):
             if only is None or only == number:
                 # The same disk, whatever was looked at before.
-                draw = random.Random(f"{seed} {at} {turn}")
+                draw = random.Random(f"{seed} {done} {turn}")
                 how = ("dropped", "kept")[turn] if turn < 2 else draw.choice(_RANDOM_HOW)
                 files = state.after(how, draw)
                 marks = [what for _, what in disk.marks[:told]]
-                yield Crash(number, at, how, files, marks, names)
+                yield Crash(number, done, how, files, marks, names)
             number += 1
 
 
