@@ -236,6 +236,23 @@ def test_a_commit_of_another_database_is_refused() -> None:
         assert call.error.retryable
 
 
+def test_a_commit_that_a_query_told_of_may_be_asked_for_at_once() -> None:
+    """A query sees a COMMIT a moment before the writer's thread says that it is there."""
+    with ledger() as database:
+        step(database, [count_up])
+        # That moment: the engine has committed, and the writer's next line has not run.
+        database.commits.seq = database.commits.committing - 1
+        seen = ask(database, amounts)
+        assert (seen.seq, seen.value) == (2, (1, 1, 1))
+
+        again = ask(database, amount, min_seq=seen.seq)
+        beyond = ask(database, amount, min_seq=seen.seq + 1)
+
+        assert again.error is None
+        assert (again.seq, again.value) == (2, 1)
+        assert isinstance(beyond.error, SeqNotReached)
+
+
 # --- what a query may not do ------------------------------------------------------------
 
 

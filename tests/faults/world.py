@@ -1,8 +1,8 @@
 """
-Real `freehold serve` processes on one PostgreSQL, clients that write without end, and a look
-at the end at what is there.
+Real `freehold serve` processes on one PostgreSQL, or one on a SQLite file, clients that write
+without end, and a look at the end at what is there.
 
-    with world(2) as here:
+    with world(2) as here:              # world(engine="sqlite") for the other one
         asyncio.run(here.load(trouble, clients=16))
         here.judge()
 
@@ -18,20 +18,22 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import apsw
 
 from freehold.app.housekeeping import EVERY_S
 from freehold.errors import CallError
 from freehold.testing.cluster import Cluster, cluster
 from tests.faults.history import History, Stored, Told, contradictions
+from tests.faults.jumping import WallOffset
 from tests.faults.ledger import THE_TOTAL, LedgerClient
+from tests.faults.nursery import shared
 from tests.faults.share import SEED
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -45,6 +47,15 @@ _START_S: Final = 30.0
 _AWAY: Final = ("Unavailable", "Overloaded", "DeadlineExceeded")
 #: Between two calls of a client whose data layer is away.
 _REST_S: Final = 0.02
+_LOOK: Final = (
+    "SELECT place || ' ' || name FROM entries ORDER BY place, name; "
+    f"SELECT 'total ' || amount FROM totals WHERE id = '{THE_TOTAL}'; "
+    "SELECT 'seq ' || seq FROM \"_freehold_meta\""
+)
+
+
+Engine = Literal["sqlite", "postgresql"]
+ENGINES: Final[tuple[Engine, ...]] = ("sqlite", "postgresql")
 
 
 class Process:
@@ -52,35 +63,46 @@ class Process:
     One `freehold serve` of the ledger.
 
     Args:
-        folder: Its own: its secrets, its socket, what it said.
-        url: The database.
+        folder: Its own: its secrets, its socket, what it said; a SQLite file.
+        url: The PostgreSQL database; None for a file.
         wrong: Which of its promises it breaks, see `wrong`; None in honest ones.
+        offset: How far its wall clock is off.
+        app: What it serves.
     """
 
-    def __init__(self, folder: Path, url: str, *, wrong: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str | None, *, wrong: str | None = None,
+        offset: WallOffset | None = None, app: Path = APP,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.socket = folder / "freehold.sock"
         self.address = f"unix:{self.socket}"
-        module = ["freehold"] if wrong is None else ["tests.faults.wrong", wrong]
+        self.wrong = wrong
+        self.offset = offset
         self._arguments = [
-            sys.executable, "-m", *module, "serve", str(APP), "--data-dir", str(folder),
-            "--no-tcp", "--database", url, "--limit", f"mutation_time_ms_max={MUTATION_MS}",
+            "serve", str(app), "--data-dir", str(folder), "--no-tcp",
+            "--limit", f"mutation_time_ms_max={MUTATION_MS}",
+            *([] if url is None else ["--database", url]),
         ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
+        self._nursery = shared()
+        #: 0 while there is none.
+        self.pid = 0
         self._said = folder / "said"
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
         self._said.write_bytes(b"")
-        with self._said.open("ab") as said:
-            self._process = subprocess.Popen(
-                self._arguments, stdout=said, stderr=said, cwd=ROOT, env={**os.environ}
-            )
+        self.pid = self._nursery.start(
+            self._arguments,
+            said=self._said,
+            wrong=self.wrong,
+            offset=None if self.offset is None else self.offset.path,
+        )
         until = time.monotonic() + _START_S
         while b"listens on" not in self._said.read_bytes():
-            assert self._process.poll() is None, self.said
+            assert not self._nursery.has_ended(self.pid), self.said
             assert time.monotonic() < until, self.said
-            time.sleep(0.01)
+            time.sleep(0.004)
 
     @property
     def said(self) -> str:
@@ -89,10 +111,9 @@ class Process:
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self.pid:
+            self._nursery.reap(self.pid)
+            self.pid = 0
 
     def pause(self) -> None:
         """SIGSTOP: it stands still with everything it holds."""
@@ -103,22 +124,22 @@ class Process:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        assert self.pid
+        os.kill(self.pid, number)
 
 
 class World:
     """
-    One PostgreSQL and the processes on it; made by `world`.
+    One database and the processes on it; made by `world`.
 
     Args:
-        server: The PostgreSQL.
+        server: The PostgreSQL; None for a SQLite file, which the one process has.
         processes: What clients are spread over.
         seed: Every choice of a client comes from it.
     """
 
-    def __init__(self, server: Cluster, processes: Sequence[Process], seed: int) -> None:
-        self.server = server
+    def __init__(self, server: Cluster | None, processes: Sequence[Process], seed: int) -> None:
+        self._server = server
         self.processes = processes
         self.seed = seed
         self.history = History()
@@ -126,6 +147,17 @@ class World:
         self.is_keyed = False
         self._clients = 0
         self._began = time.monotonic()
+
+    @property
+    def engine(self) -> Engine:
+        """Which one it is."""
+        return "sqlite" if self._server is None else "postgresql"
+
+    @property
+    def server(self) -> Cluster:
+        """The PostgreSQL."""
+        assert self._server is not None, "this world stands on a file"
+        return self._server
 
     def begin(self) -> None:
         """The first mutation, before any trouble."""
@@ -207,18 +239,30 @@ class World:
             self.history.stale.append(f"a read of at least {told.seq} got {answer}")
 
     def stored(self) -> Stored:
-        """What is there, once nobody is in the middle of anything."""
-        said = self.server.sql(
-            f"SET search_path = {SCHEMA}; BEGIN; "
-            'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
-            "SELECT place || ' ' || name FROM entries ORDER BY place, name; "
-            f"SELECT 'total ' || amount FROM totals WHERE id = '{THE_TOTAL}'; "
-            "SELECT 'seq ' || seq FROM \"_freehold_meta\"; COMMIT"
-        )
-        words = [line.split(" ", 1) for line in said.splitlines()]
+        """What is there, once nobody is in the middle of anything; ends a file's process."""
+        words = self._from_file() if self._server is None else self._from_server(self._server)
         last = {word: int(value) for word, value in words[-2:]}
         entries = [(int(place), name) for place, name in words[:-2]]
         return Stored(entries, total=last["total"], seq=last["seq"])
+
+    def _from_server(self, server: Cluster) -> list[tuple[str, str]]:
+        said = server.sql(
+            f"SET search_path = {SCHEMA}; BEGIN; "
+            'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
+            f"{_LOOK}; COMMIT"
+        )
+        words = (line.partition(" ") for line in said.splitlines())
+        return [(word, value) for word, _, value in words]
+
+    def _from_file(self) -> list[tuple[str, str]]:
+        (process,) = self.processes
+        process.kill()
+        file = apsw.Connection(str(process.folder / "main.db"))
+        try:
+            words = [str(row[0]).partition(" ") for row in file.execute(_LOOK)]
+        finally:
+            file.close()
+        return [(word, value) for word, _, value in words]
 
     def contradictions(self) -> list[str]:
         """What clients were told that is not so."""
@@ -320,37 +364,48 @@ async def add_keyed(ledger: LedgerClient, name: str) -> Told:
 
 @contextmanager
 def world(
-    count: int = 2, *, wrong: str | None = None, port: int | None = None, seed: int = SEED
-) -> Iterator[World]:
+    count: int = 2, *, engine: Engine = "postgresql", wrong: str | None = None,
+    port: int | None = None, seed: int = SEED, jumps: bool = False,
+) -> Iterator[World]:  # fmt: skip
     """
-    A durable PostgreSQL with that many processes on it, begun.
+    A durable PostgreSQL with that many processes on it, or one process on a file, begun.
 
     Args:
-        count: Processes.
+        count: Processes; a file has one.
+        engine: What they store in.
         wrong: What they do wrong.
         port: The port of a proxy, of all but the last process; None for the server's own.
         seed: Of the clients' choices.
+        jumps: Their wall clocks can be moved, each by its `offset`.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(cluster(tcp=True, durable=True))
-        yield stack.enter_context(serving(server, count, wrong=wrong, port=port, seed=seed))
+        server = None
+        if engine == "postgresql":
+            server = stack.enter_context(cluster(tcp=True, durable=True))
+        else:
+            count = 1
+        yield stack.enter_context(
+            serving(server, count, wrong=wrong, port=port, seed=seed, jumps=jumps)
+        )
 
 
 @contextmanager
 def serving(
-    server: Cluster, count: int, *, wrong: str | None = None, port: int | None = None,
-    seed: int = SEED,
+    server: Cluster | None, count: int, *, wrong: str | None = None, port: int | None = None,
+    seed: int = SEED, jumps: bool = False,
 ) -> Iterator[World]:  # fmt: skip
-    """The same on a server that there is."""
-    server.sql(f"CREATE SCHEMA {SCHEMA}")
+    """The same on a server that there is, or on a file when it is None."""
+    if server is not None:
+        server.sql(f"CREATE SCHEMA {SCHEMA}")
     with tempfile.TemporaryDirectory(prefix="fh-faults-") as made:
         processes = []
         for number in range(count):
             folder = Path(made) / str(number)
             folder.mkdir(mode=0o700)
             through = port if number < count - 1 or count == 1 else None
-            url = server.tcp_url(schema=SCHEMA, port=through)
-            processes.append(Process(folder, url, wrong=wrong))
+            url = None if server is None else server.tcp_url(schema=SCHEMA, port=through)
+            offset = WallOffset(folder / "offset") if jumps else None
+            processes.append(Process(folder, url, wrong=wrong, offset=offset))
         here = World(server, processes, seed)
         try:
             for process in processes:

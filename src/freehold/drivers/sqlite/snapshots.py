@@ -164,6 +164,12 @@ class Snapshots:
             self._link.stopped = _SHUT
             self._end()
 
+    def last_commit(self) -> int:
+        """The last commit, asked of the database itself."""
+        self._stop_at_ns = _ANY_NUMBER
+        found: int = self._guard.ask(self._ask_seq)
+        return found
+
     def _open(self) -> None:
         """One snapshot for many statements; it begins with the first of them."""
         self._stop_at_ns = _ANY_NUMBER
