@@ -8,18 +8,21 @@ to. What each caller hears is remembered in the order in which it was told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import pytest
 
 from freehold.clock import ManualClock
 from freehold.db import Caller
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite import SqliteDatabase
+from freehold.drivers.sqlite import database as database_module
 from freehold.drivers.sqlite.writer import WriterThread
+from freehold.drivers.turns import Turns
 from freehold.errors import CallError
 from freehold.ids import SeededIds
 from freehold.rpc.contract import contract_of
@@ -33,7 +36,6 @@ from tests.faults.power.stock import ANSWER_BYTES_MAX, SCHEMA, Stock
 
 CALLER: Final = Caller("stock", trusted=True)
 _CONTRACT: Final = contract_of("stock", [Stock])
-_BATCH_MAX: Final = 256
 
 
 @dataclass(frozen=True)
@@ -78,24 +80,18 @@ class Service:
             path, SCHEMA, clock=self.clock, ids=self._ids, storage=storage, limits=limits,
             checkpoint_pages=checkpoint_pages,
         )  # fmt: skip
-        self._waiting: list[Pending] = []
         self._dispatcher = Dispatcher(
-            [Stock], {"main": _Inline(self)}, contract=_CONTRACT, limits=limits, clock=self.clock,
+            [Stock], {"main": self.database}, contract=_CONTRACT, limits=limits, clock=self.clock,
             ids=self._ids,
         )  # fmt: skip
 
     def open(self) -> None:
-        """The real opener, as an application's."""
+        """The real opener and start, as an application's, but for the writer's thread."""
         self.database.open(prepare)
-        # Its thread is never started: what it does with a batch is called by hand.
-        self._writer = WriterThread(
-            self.database.commits,
-            self.database._log,
-            batch_size_max=_BATCH_MAX,
-            tell=_tell_all,
-            broken=lambda _: None,
-            rest=lambda _: _nothing,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database_module, "WriterThread", _ByHand)
+            patch.setattr(database_module, "Turns", _NoWaiting)
+            self.database.start(lambda run: run())
 
     def close(self) -> None:
         """As a data layer that is stopped."""
@@ -117,26 +113,29 @@ class Service:
 
     def turn(self) -> None:
         """All that wait become one batch, are told, and the log is moved when it is due."""
-        batch, self._waiting = self._waiting, []
-        if batch:
-            self._writer._work(batch)
-
-    def submit(self, call: Any) -> None:
-        """What dispatch hands over."""
-        self._waiting.append(Pending(call, now_ns=self.clock.wall_ns(), seed=self._ids.seed()))
+        writer: Any = self.database._writer
+        writer.turn()
 
 
-class _Inline:
-    """The database as dispatch sees it: mutations wait for a turn."""
+class _ByHand(WriterThread):
+    """The writer's thread without a thread: what it would do, where it is told to."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def start(self) -> None:
+        """Nothing runs by itself."""
 
-    def submit(self, call: Any, /) -> None:
-        self._service.submit(call)
+    def stop(self) -> None:
+        """Nothing waits that was not asked for."""
 
-    def run_query(self, call: Any, /) -> None:
-        self._service.database.run_query(call)
+    def turn(self) -> None:
+        """All that waits."""
+        self._run()
+
+
+class _NoWaiting(Turns):
+    """Lines that are at their end when nobody stands in them."""
+
+    def take(self, count: int) -> list[Pending] | None:
+        return self.take_now(count) or None
 
 
 def _once(schema: Schema) -> list[str]:
@@ -155,17 +154,8 @@ def prepare(connection: apsw.Connection) -> None:
                 connection.execute(sql)
 
 
-def _tell_all(batch: Sequence[Pending]) -> None:
-    for pending in batch:
-        pending.tell()
-
-
 def _told(answer: Answer) -> Told:
     error: CallError | None = answer.error
     if error is None:
         return Told("ok", JSON.decode(answer.body))
     return Told(error.outcome, type(error).__name__)
-
-
-def _nothing() -> None:
-    """Nobody rests."""
