@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
+from freehold.access.budget import KeyBudget
 from freehold.access.keys import live_keys
 from freehold.access.schema import Environment, ServiceKey
 from freehold.clock import Clock
 from freehold.crypto import Secret, service_keys
 from freehold.db import Caller, Reader
 from freehold.errors import Unauthenticated
+from freehold.wire.limits import Limits
 
 T = TypeVar("T")
 _REMEMBERED_MAX: Final = 10_000
@@ -47,6 +49,7 @@ class KeyAuthenticator:
         pepper: What their digests are made with.
         clock: For expiry.
         environment: Keys of the other one are refused; None takes both.
+        limits: What a key may use up, unless it has bounds of its own.
     """
 
     def __init__(
@@ -56,10 +59,16 @@ class KeyAuthenticator:
         pepper: Secret,
         clock: Clock,
         environment: Environment | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._database = database
         self._pepper = pepper
         self._clock = clock
+        self._limits = limits or Limits()
+        #: By key, for as long as it lives; calls in flight are counted over a new reading.
+        self._budgets: dict[str, KeyBudget] = {}
+        #: The uses that were told last, see `uses`.
+        self._told: dict[str, int] = {}
         self.environment = environment
         self._by_id: dict[str, ServiceKey] = {}
         #: Keys that were checked before: the caller and when the key expires.
@@ -124,18 +133,36 @@ class KeyAuthenticator:
         """
         self._read()
 
+    def uses(self) -> dict[str, int]:
+        """Which keys were used since the last time this was asked: each one's epoch second."""
+        behind_ns = self._clock.wall_ns() - self._clock.monotonic_ns()
+        found = {
+            id: (budget.used_ns + behind_ns) // 1_000_000_000
+            for id, budget in self._budgets.items()
+            if budget.used_ns > self._told.get(id, 0)
+        }
+        for id in found:
+            self._told[id] = self._budgets[id].used_ns
+        return found
+
     def _read(self) -> None:
         with self._reading:
             stale_after, own_seq = self._stale_after_seq, self._database.own_seq
             rows = self._database.read(live_keys)
             taken = self.environment
             self._by_id = {row.id: row for row in rows if taken in (None, row.environment)}
+            self._budgets = {id: self._budget(row) for id, row in self._by_id.items()}
             self._known = {}
             self._acting = {}
             # What is about to change here has not, unless its commit came before the look.
             is_fresh = stale_after is None or own_seq > stale_after
             if is_fresh and self._stale_after_seq == stale_after:
                 self._stale_after_seq = None
+
+    def _budget(self, row: ServiceKey) -> KeyBudget:
+        budget = self._budgets.get(row.id) or KeyBudget(row.id)
+        budget.allow(self._limits, rate=row.rate, burst=row.burst, concurrency=row.concurrency)
+        return budget
 
     def _check(self, raw_key: str) -> tuple[Caller, int]:
         # Taken before the rows are: one that was read anew meanwhile does not get old ones.
@@ -147,7 +174,12 @@ class KeyAuthenticator:
         is_right = service_keys.matches(raw_key, digest, pepper=self._pepper)
         if row is None or not is_right:
             raise no_living_key()
-        caller = Caller(row.id, scopes=frozenset(row.scopes), user=row.user)
+        caller = Caller(
+            row.id,
+            scopes=frozenset(row.scopes),
+            user=row.user,
+            allowance=self._budgets.get(row.id),
+        )
         expires_at_ns = _NEVER if row.expires_at is None else row.expires_at * 1_000_000_000
         if len(known) >= _REMEMBERED_MAX:
             known.clear()

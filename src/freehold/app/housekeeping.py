@@ -1,7 +1,8 @@
 """
-What is done beside the calls while an application is served: kept answers are forgotten.
+What is done beside the calls while an application is served: kept answers are forgotten, and it
+is kept when each service key was last used.
 
-It goes the way of every mutation, so that it never holds anybody up for longer than a batch.
+Both go the way of every mutation, so that they never hold anybody up for longer than a batch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from freehold.access import note_uses
 from freehold.errors import CallError
 from freehold.rpc.idempotency import sweep
 
@@ -34,14 +36,26 @@ async def kept_house(running: OpenApp, *, every_s: float = EVERY_S) -> AsyncIter
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await _note_uses(running)
 
 
 async def _work(running: OpenApp, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
+        await _note_uses(running)
         for database in running.databases.values():
             try:
                 # It waits for the writer, which the event loop must not.
                 await asyncio.to_thread(database.write, lambda db: sweep(db, ROWS_MAX))
             except CallError as error:
                 _LOG.warning("kept answers were not swept: %s", error)
+
+
+async def _note_uses(running: OpenApp) -> None:
+    uses = running.authenticator.uses()
+    if not uses:
+        return
+    try:
+        await asyncio.to_thread(running.first.write, lambda db: note_uses(db, uses))
+    except CallError as error:
+        _LOG.warning("when keys were last used was not kept: %s", error)

@@ -110,6 +110,7 @@ class OpenApp:
             pepper=secrets.pepper,
             clock=options.clock,
             environment=options.environment,
+            limits=options.limits,
         )
         first.keys_changed = self.authenticator.changed
         admin = admin_entrypoint(

@@ -29,6 +29,9 @@ class Allowance(Protocol):
             RateLimited: There are too many; this one is not counted.
         """
 
+    def spend(self, calls: int, /) -> None:
+        """The call that was begun is worth so many more: those of one transaction."""
+
     def end(self) -> None:
         """A call that was begun is answered."""
 

@@ -21,6 +21,7 @@ import msgspec
 from freehold.clock import Clock, SystemClock
 from freehold.crypto import Secret
 from freehold.db import Caller, Reader, Writer
+from freehold.db.caller import Allowance
 from freehold.db.ports import Database
 from freehold.errors import (
     CallError,
@@ -89,6 +90,8 @@ class Request(msgspec.Struct, eq=False):
     contract: str | None = None
     # Set by dispatch.
     deadline_ns: int = 0
+    #: What the call counts against until it is answered.
+    allowance: Allowance | None = None
     target: Any = None
     args: tuple[Any, ...] | None = None
 
@@ -125,6 +128,9 @@ class Request(msgspec.Struct, eq=False):
 
     def done(self, seq: int, value: Any, /) -> None:
         """Answer with the encoded result."""
+        if (allowance := self.allowance) is not None:
+            self.allowance = None
+            allowance.end()
         reply, self.reply = self.reply, _answered
         try:
             reply(Answer(seq, value))
@@ -152,6 +158,9 @@ class Request(msgspec.Struct, eq=False):
         self.deadline_ns = 0
 
     def _answer(self, answer: Answer) -> None:
+        if (allowance := self.allowance) is not None:
+            self.allowance = None
+            allowance.end()
         reply, self.reply = self.reply, _answered
         try:
             reply(answer)
@@ -318,6 +327,11 @@ class Dispatcher:
         Queries that keep their budget are answered before this returns.
         """
         try:
+            now_ns = self._monotonic_ns()
+            if (allowance := request.caller.allowance) is not None:
+                allowance.begin(now_ns)
+                request.allowance = allowance
+            self._set_deadline(request, now_ns)
             target = self._targets.get(request.method)
             if target is None:
                 if request.method == TOGETHER:
@@ -326,7 +340,6 @@ class Dispatcher:
                 raise self._unknown(request, request.method)
             if not request.caller.allows(target.full_name, target.method.scope):
                 raise _denied(request.caller, target.method)
-            self._set_deadline(request)
             request.args = target.decode(request.body, request.codec)
             request.target = target
             request.method = target.full_name
@@ -339,13 +352,13 @@ class Dispatcher:
             if not isinstance(error, Exception):
                 raise
 
-    def _set_deadline(self, request: Request) -> None:
+    def _set_deadline(self, request: Request, now_ns: int) -> None:
         timeout_ms = request.timeout_ms
         if timeout_ms is None:
             timeout_ns = self._timeout_default_ns
         else:
             timeout_ns = max(1, min(timeout_ms, self._timeout_ms_max)) * _NS_PER_MS
-        request.deadline_ns = self._monotonic_ns() + timeout_ns
+        request.deadline_ns = now_ns + timeout_ns
 
     def _together(self, request: Request) -> None:
         """Several calls as one: a mutation when one of them is, else a query."""
@@ -356,11 +369,12 @@ class Dispatcher:
                 raise self._unknown(request, name)
             return target
 
-        self._set_deadline(request)
         steps = read_steps(
             request.body, request.codec, find=find, caller=request.caller, limits=self._limits,
             may=_require,
         )  # fmt: skip
+        if request.allowance is not None:
+            request.allowance.spend(len(steps) - 1)
         whole = Together(steps, failures=self._failures, limits=self._limits, pepper=self._pepper)
         request.args = whole.decode(request.body, request.codec)
         request.target = whole
