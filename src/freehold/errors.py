@@ -36,6 +36,7 @@ Every error of Freehold, each with the code that travels.
         │   └── RateLimited             rate_limited        429, one key calls too much
         ├── Unavailable             unavailable         503, retryable
         │   ├── StorageFull             no space left; nothing was written
+        │   ├── StorageDamaged          a page is not what was written; nothing of it is served
         │   └── SeqNotReached           this process has not seen that commit yet
         ├── DeadlineExceeded        deadline_exceeded   504
         ├── OutcomeUnknown          outcome_unknown     500, outcome unknown
@@ -328,6 +329,12 @@ class Unavailable(CallError):
 
 class StorageFull(Unavailable):
     """No space is left on the disk; nothing was written."""
+
+
+class StorageDamaged(Unavailable):
+    """A page that the call needs is damaged on the disk; nothing of it is served."""
+
+    retryable = False
 
 
 class SeqNotReached(Unavailable):

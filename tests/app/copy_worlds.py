@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from freehold import App, Database, Entrypoint
 from freehold.app.opening import OpenApp, Options, open_app
 from freehold.db import Reader
+from freehold.drivers.sqlite import shim
 from freehold.scalars import Hashed, Int64, Sealed
 from freehold.schema import (
     AUTO,
@@ -139,7 +140,7 @@ def at_the_edges(database: OpenApp) -> None:
 
 def ring(path: Path) -> None:
     """Rows that point at each other in circles, past the data layer, which has no way to."""
-    with closing(apsw.Connection(str(path))) as connection:
+    with closing(apsw.Connection(str(path), vfs=shim())) as connection:
         connection.execute("BEGIN")
         connection.execute("INSERT INTO \"left\" VALUES ('l1', 'r1', 'l2'), ('l2', 'r2', 'l1')")
         connection.execute("INSERT INTO \"right\" VALUES ('r1', 'l2'), ('r2', 'l1')")
@@ -151,7 +152,7 @@ def ring(path: Path) -> None:
 def random_rows(path: Path, schema: Schema, *, seed: int, count: int = 40) -> None:
     """Rows of any schema, as a driver would write them; what a rule refuses is left out."""
     draw = random.Random(seed)
-    with closing(apsw.Connection(str(path))) as connection:
+    with closing(apsw.Connection(str(path), vfs=shim())) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # A ring of tables has rows on its second turn.
         for table in schema.tables * 2:

@@ -26,6 +26,7 @@ from freehold.app.copying import (
 from freehold.app.copying.fingerprint import Fingerprint
 from freehold.app.opening import Options, open_app
 from freehold.drivers.postgres import Address, blocking_connection
+from freehold.drivers.sqlite import shim
 from freehold.errors import MigrationNeeded, ReferenceBroken, RuleBroken, StartError
 from freehold.testing import shared_cluster
 from tests.app.copy_worlds import (
@@ -325,7 +326,7 @@ def test_rows_that_the_target_cannot_hold_are_named(edges: Path, options: Option
     for number, (sql, sentence) in enumerate(wrongs.items()):
         path, url = edges.with_name(f"wrong{number}.db"), shared_cluster().new_schema()
         copy(app, str(edges), str(path), options=options)
-        with closing(apsw.Connection(str(path))) as connection:
+        with closing(apsw.Connection(str(path), vfs=shim())) as connection:
             connection.execute(sql)
 
         with pytest.raises(CopyRefused, match=sentence):
@@ -400,7 +401,7 @@ def test_the_history_of_migrations_goes_along(tmp_path: Path, options: Options) 
     with opened(hotmetal, tmp_path):
         pass
     path, url = tmp_path / "main.db", shared_cluster().new_schema()
-    with closing(apsw.Connection(str(path))) as connection:
+    with closing(apsw.Connection(str(path), vfs=shim())) as connection:
         connection.execute("UPDATE _freehold_migrations SET applied_at = 1234567890 + number")
 
     copied = copy(hotmetal, str(path), url, options=options)

@@ -17,6 +17,7 @@ import pytest
 from hotmetal.clients.hotmetal import CreateUserInput, DataLayerSync
 
 from freehold.drivers.postgres import Address, is_known
+from freehold.drivers.sqlite import shim
 from freehold.testing import shared_cluster
 from tests.app.copy_worlds import dump, rows_on_server
 from tests.cli.commands import freehold, write_notes
@@ -40,7 +41,7 @@ def many(tmp_path: Path) -> Path:
     app = write_notes(tmp_path)
     assert freehold("seed", "--app", app, "--data-dir", "data", cwd=tmp_path).code == 0
     rows = ((f"n{number}", "x" * 200) for number in range(NOTES))
-    with closing(apsw.Connection(str(tmp_path / "data" / "main.db"))) as connection:
+    with closing(apsw.Connection(str(tmp_path / "data" / "main.db"), vfs=shim())) as connection:
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO notes VALUES (?, ?, 1)", rows)
         connection.execute("COMMIT")

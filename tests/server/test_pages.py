@@ -26,6 +26,7 @@ def test_health_needs_no_key_and_tells_how_it_is(toy: Toy) -> None:
         "version": "1.2.3",
         "seq": 42,
         "writer": "ok",
+        "storage": "ok",
     }
 
 

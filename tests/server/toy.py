@@ -27,6 +27,7 @@ from freehold.db.caller import Caller
 from freehold.errors import Conflict, InvalidArgument, Unauthenticated, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import Gauge, Listen, Pages, Server, WriterState
+from freehold.server.seams import StorageState
 from freehold.wire.frames import FrameSplitter, frame
 from freehold.wire.limits import Limits
 
@@ -61,6 +62,7 @@ class ToyHealth:
     def __init__(self) -> None:
         self.seq = 0
         self.writer: WriterState = "ok"
+        self.storage: StorageState = "ok"
 
 
 class ToyNotes:

@@ -148,6 +148,12 @@ class OpenApp:
         stopped = any(database.state == "stopped" for database in self.databases.values())
         return "stopped" if stopped else "ok"
 
+    @property
+    def storage(self) -> Literal["ok", "full", "damaged"]:
+        """The worst that any database says of its disk."""
+        said = {database.storage for database in self.databases.values()}
+        return "damaged" if "damaged" in said else "full" if "full" in said else "ok"
+
     def start(self, on_loop: Callable[[Callable[[], None]], None]) -> None:
         """Start the threads; `on_loop` is how they reach the event loop."""
         for database in self.databases.values():

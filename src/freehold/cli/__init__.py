@@ -17,6 +17,7 @@ import typer
 
 from freehold.cli import (
     call,
+    checksums,
     copy,
     dev,
     doctor,
@@ -50,6 +51,7 @@ app.command("seed")(seed.seed)
 app.add_typer(keys.commands, name="keys")
 app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
+app.command("checksums")(checksums.checksums)
 app.command("doctor")(doctor.doctor)
 
 

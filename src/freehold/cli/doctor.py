@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
@@ -31,6 +31,8 @@ from freehold.errors import FreeholdError
 if TYPE_CHECKING:
     from freehold.drivers.postgres import Address
 
+#: Damaged pages that are named one by one.
+_SHOWN_MAX: Final = 20
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 #: What one more process of the data layer needs: queries, a writer, a listener, and some room.
 _CONNECTIONS_MIN: Final = 12
@@ -50,6 +52,9 @@ def doctor(
     app: AppOption = None,
     database: DatabaseOption = None,
     folder: FolderOption = DEFAULT_FOLDER,
+    scrub: Annotated[
+        bool, typer.Option("--scrub", help="Read every page of the files and name damaged ones.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """
@@ -57,7 +62,7 @@ def doctor(
 
     Example: [bold]freehold doctor --json[/]
     """
-    findings = list(_findings(app, database, folder))
+    findings = list(_findings(app, database, folder, scrub=scrub))
     if as_json:
         show_json([vars(finding) for finding in findings])
     for finding in findings if not as_json else ():
@@ -70,7 +75,9 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings(said: str | None, database: str | None, folder: Path) -> Iterator[Finding]:
+def _findings(
+    said: str | None, database: str | None, folder: Path, *, scrub: bool
+) -> Iterator[Finding]:
     yield _guarded("engine", _engine)
     yield _guarded("folder", lambda: _folder(folder))
     yield _guarded("disk", lambda: _disk(folder))
@@ -84,7 +91,11 @@ def _findings(said: str | None, database: str | None, folder: Path) -> Iterator[
 
     yield _guarded("application", load)
     for app in found:
-        where = next(iter(places(app, folder.resolve(), database).values()))
+        wheres = list(places(app, folder.resolve(), database).values())
+        where = wheres[0]
+        for file in wheres:
+            if isinstance(file, Path):
+                yield _guarded("pages", lambda file=file: _pages(file, scrub=scrub))  # type: ignore[misc]
         if isinstance(where, Path):
             yield _guarded("owner", lambda app=app: _owner(app, folder, database))  # type: ignore[misc]
         else:
@@ -133,6 +144,31 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", well, f"{free // 1024**2:,} MiB free at {place}", "Free some space.")
 
 
+def _pages(path: Path, *, scrub: bool) -> Finding:
+    from freehold.drivers.sqlite.scrub import forget_cached, open_pages
+
+    if scrub:
+        forget_cached(path)
+    with open_pages(path) as pages:
+        if pages is None:
+            return Finding("pages", True, f"{path.name} is not there, or has no checksums to keep")
+        if not pages.has_checksums:
+            said = f"{path.name} has no checksums; `freehold checksums --on` gives it some"
+            return Finding("pages", True, said)
+        if not scrub:
+            return Finding("pages", True, f"{path.name} has a checksum on each of {pages.pages}")
+        damaged = pages.damaged(1, pages.pages)
+        if damaged:
+            shown = ", ".join(map(str, damaged[:_SHOWN_MAX]))
+            more = f" and {len(damaged) - _SHOWN_MAX} more" if len(damaged) > _SHOWN_MAX else ""
+            return Finding(
+                "pages", False, f"{path.name}: {len(damaged)} of {pages.pages} are damaged: "
+                f"{shown}{more}", "Restore a backup, and look at the disk. When another program "
+                "wrote into the file: `freehold checksums --accept`.",
+            )  # fmt: skip
+        return Finding("pages", True, f"{path.name}: all {pages.pages} are as they were written")
+
+
 def _owner(app: App, folder: Path, database: str | None) -> Finding:
     from freehold.cli.operator import AnyBinding, owner_socket
 
@@ -161,7 +197,8 @@ def _server(address: Address) -> Finding:
         ),
     }  # fmt: skip
     found = [(said, advice) for said, (is_so, advice) in wrong.items() if is_so]
-    detail = f"PostgreSQL {facts.version} at {address.shown}"
+    sums = "with" if facts.has_checksums else "without"
+    detail = f"PostgreSQL {facts.version} at {address.shown}, {sums} page checksums"
     if found:
         said = "; ".join(said for said, _ in found)
         return Finding("server", False, f"{detail}: {said}", " ".join(a for _, a in found))

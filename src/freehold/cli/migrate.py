@@ -204,7 +204,9 @@ def _history(declared: Database, place: Place) -> list[Status]:
         return statuses(had, load(folder, "postgresql") if folder else [])
     had = []
     if place.exists():
-        with reading(place) as file:
+        from freehold.drivers.sqlite import shim
+
+        with reading(place, vfs=shim()) as file:
             had = entries(file)
     return statuses(had, load(folder) if folder else [])
 

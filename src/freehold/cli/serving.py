@@ -39,6 +39,7 @@ _GAUGES: Final = {
     "batch_restarts": "Batches that were begun again without the one that lost them.",
     "reader_queue_length": "Long queries that wait for a reader thread.",
     "oldest_reader_s": "How long the oldest query on a reader thread has been running.",
+    "damaged_reads": "Calls refused since the start because a page is damaged.",
 }
 
 

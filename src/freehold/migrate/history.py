@@ -62,10 +62,16 @@ class Status:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A database opened only to be looked at; its owner may go on serving."""
+def reading(path: Path, *, vfs: str | None = None) -> Iterator[apsw.Connection]:
+    """
+    A database opened only to be looked at; its owner may go on serving.
+
+    Args:
+        path: Its file.
+        vfs: What its owner opens it through.
+    """
     flags = apsw.SQLITE_OPEN_READONLY
-    with closing(apsw.Connection(str(path), flags=flags)) as connection:
+    with closing(apsw.Connection(str(path), flags=flags, vfs=vfs)) as connection:
         yield connection
 
 

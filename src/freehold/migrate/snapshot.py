@@ -67,7 +67,8 @@ def take_snapshot(connection: apsw.Connection, path: Path) -> None:
 
 
 def _copy(connection: apsw.Connection, path: Path) -> None:
-    with closing(apsw.Connection(str(path))) as copy:
+    # Through what the source is opened through, so that checksums are right in the copy too.
+    with closing(apsw.Connection(str(path), vfs=connection.open_vfs)) as copy:
         with copy.backup("main", connection, "main") as backup:
             while not backup.done:
                 backup.step(_PAGES_A_STEP)

@@ -59,13 +59,15 @@ def pages_app(
 
     async def health(_: Request) -> Response:
         state = pages.health.writer
+        storage = pages.health.storage
         stopped = state == "stopped"
         parts = {
-            "status": "unavailable" if stopped else "ok",
+            "status": "unavailable" if stopped else "ok" if storage == "ok" else "degraded",
             "service": pages.service,
             "version": pages.version,
             "seq": pages.health.seq,
             "writer": state,
+            "storage": storage,
         }
         return _json(JSON.encode(parts), status=503 if stopped else 200)
 

@@ -15,6 +15,8 @@ from freehold.db.caller import Caller
 from freehold.rpc.dispatch import Request
 
 WriterState = Literal["ok", "recovering", "stopped"]
+#: How the disk is, as far as anybody has noticed.
+StorageState = Literal["ok", "full", "damaged"]
 
 
 class Authenticator(Protocol):
@@ -62,6 +64,10 @@ class HealthSource(Protocol):
     @property
     def writer(self) -> WriterState:
         """`stopped` means that mutations cannot be served any more."""
+
+    @property
+    def storage(self) -> StorageState:
+        """`full` means that mutations wait for space, `damaged` that some pages are refused."""
 
 
 @dataclass(frozen=True, slots=True)

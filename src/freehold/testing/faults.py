@@ -18,11 +18,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 import apsw
+
+from freehold.testing.checksums import checksummed
 
 Operation = Literal["read", "write", "sync", "truncate"]
 #: `EIO`: the device does not answer. `ENOSPC`: no space is left; `short` is the same after
@@ -78,23 +80,24 @@ class FaultyDisk:
     """
     The system's disk, until it is told to fail; a VFS of SQLite while the block lasts.
 
+    Page checksums are kept above it, as above the system's own disk, so it sees their bytes.
     Every connection that names it must be closed before the block ends.
     """
 
     def __init__(self) -> None:
-        #: What `SqliteDatabase(storage=…)` takes.
-        self.name = f"faulty-{next(_numbers)}"
+        #: What `SqliteDatabase(storage=…)` takes; there inside the block.
+        self.name = ""
         self._state = _State()
-        self._vfs: _Vfs | None = None
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._vfs = _Vfs(self.name, self._state)
+        vfs = _Vfs(f"faulty-{next(_numbers)}", self._state)
+        self._open.callback(vfs.unregister)
+        self.name = self._open.enter_context(checksummed(vfs.name))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._vfs is not None:
-            self._vfs.unregister()
-            self._vfs = None
+        self._open.close()
 
     def fail(
         self,
@@ -179,6 +182,7 @@ class FaultyDisk:
 
 class _Vfs(apsw.VFS):
     def __init__(self, name: str, state: _State) -> None:
+        self.name = name
         self._state = state
         super().__init__(name, "")
 

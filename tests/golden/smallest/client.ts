@@ -198,6 +198,13 @@ class SeqNotReached extends Unavailable {
   }
 }
 
+/** A page that the call needs is damaged on the disk; nothing of it is served. */
+class StorageDamaged extends Unavailable {
+  constructor(problem: Problem) {
+    super({ error: "StorageDamaged", retryable: false, ...problem });
+  }
+}
+
 /** No space is left on the disk; nothing was written. */
 class StorageFull extends Unavailable {
   constructor(problem: Problem) {
@@ -1204,6 +1211,7 @@ const _KINDS: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["SecretGone", SecretGone],
   ["Unavailable", Unavailable],
   ["SeqNotReached", SeqNotReached],
+  ["StorageDamaged", StorageDamaged],
   ["StorageFull", StorageFull],
   ["TooLarge", TooLarge],
   ["Unauthenticated", Unauthenticated],
@@ -1252,6 +1260,7 @@ export {
   SecretGone,
   SeqNotReached,
   Step,
+  StorageDamaged,
   StorageFull,
   TooLarge,
   Unauthenticated,

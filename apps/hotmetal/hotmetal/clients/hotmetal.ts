@@ -521,6 +521,13 @@ class SeqNotReached extends Unavailable {
   }
 }
 
+/** A page that the call needs is damaged on the disk; nothing of it is served. */
+class StorageDamaged extends Unavailable {
+  constructor(problem: Problem) {
+    super({ error: "StorageDamaged", retryable: false, ...problem });
+  }
+}
+
 /** No space is left on the disk; nothing was written. */
 class StorageFull extends Unavailable {
   constructor(problem: Problem) {
@@ -1553,6 +1560,7 @@ const _KINDS: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["SecretGone", SecretGone],
   ["Unavailable", Unavailable],
   ["SeqNotReached", SeqNotReached],
+  ["StorageDamaged", StorageDamaged],
   ["StorageFull", StorageFull],
   ["TooLarge", TooLarge],
   ["Unauthenticated", Unauthenticated],
@@ -3002,6 +3010,7 @@ export {
   SecretGone,
   SeqNotReached,
   Step,
+  StorageDamaged,
   StorageFull,
   TooLarge,
   Unauthenticated,

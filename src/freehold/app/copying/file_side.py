@@ -23,7 +23,7 @@ from freehold.app.copying.refusals import (
 )
 from freehold.app.declaration import Database
 from freehold.app.opening import Options, prepare_file, private_folder
-from freehold.drivers.sqlite import Place, SqliteDatabase, open_connection, owner_of
+from freehold.drivers.sqlite import Place, SqliteDatabase, open_connection, owner_of, shim
 from freehold.migrate import history
 from freehold.migrate.engine import count_rows, has_row, number, rows
 from freehold.migrate.shape import table_names
@@ -244,7 +244,7 @@ def _owned(
 
 @contextmanager
 def _reading(path: Path) -> Iterator[apsw.Connection]:
-    with history.reading(path) as connection:
+    with history.reading(path, vfs=shim()) as connection:
         connection.set_busy_timeout(_OTHERS_MS)
         yield connection
 

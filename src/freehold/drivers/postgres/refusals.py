@@ -17,6 +17,7 @@ from freehold.errors import (
     DeadlineExceeded,
     OutcomeUnknown,
     Overloaded,
+    StorageDamaged,
     StorageFull,
     Unavailable,
 )
@@ -85,6 +86,13 @@ def refused(error: BaseException) -> BaseException:
     if isinstance(error, asyncpg.exceptions.DiskFullError):
         return StorageFull(
             "the server's disk is full; nothing was written.", hint="Free space, then call again."
+        )
+    if isinstance(
+        error, asyncpg.exceptions.DataCorruptedError | asyncpg.exceptions.IndexCorruptedError
+    ):
+        return StorageDamaged(
+            "a page of the database is damaged on the server's disk; nothing of it is served.",
+            hint="Look into the server's log, and restore a backup.",
         )
     if isinstance(error, asyncpg.exceptions.TooManyConnectionsError):
         return Overloaded(

@@ -216,6 +216,7 @@ class ServerFacts:
         is_standby: It takes no writes.
         connections_left: How many more connections it takes now.
         may_create: This user may make tables in the schema.
+        has_checksums: It keeps a checksum on every page.
     """
 
     version: str
@@ -225,12 +226,15 @@ class ServerFacts:
     is_standby: bool
     connections_left: int
     may_create: bool
+    has_checksums: bool
 
 
 def server_facts(connection: BlockingConnection) -> ServerFacts:
     """Ask a server about itself."""
-    ((version, number, encoding, fsync, standby, free, rights),) = connection.rows(_FACTS)
-    return ServerFacts(version, number, encoding, fsync == "on", standby, free, rights is True)
+    ((version, number, encoding, fsync, standby, free, rights, sums),) = connection.rows(_FACTS)
+    return ServerFacts(
+        version, number, encoding, fsync == "on", standby, free, rights is True, sums == "on"
+    )
 
 
 _FACTS: Final = """
@@ -240,7 +244,8 @@ SELECT current_setting('server_version'), current_setting('server_version_num'):
     coalesce(
         has_schema_privilege(current_schema(), 'CREATE'),
         has_database_privilege(current_database(), 'CREATE')
-    )
+    ),
+    current_setting('data_checksums')
 """
 
 

@@ -5,6 +5,7 @@ The SQLite driver: owner lock, one writer with group commit, readers.
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit
+from freehold.drivers.sqlite.checksums import shim
 from freehold.drivers.sqlite.connection import Place, open_connection
 from freehold.drivers.sqlite.database import SqliteDatabase
 from freehold.drivers.sqlite.owner import Owner, OwnerLock, owner_of
@@ -23,4 +24,5 @@ __all__ = [
     "check_engine",
     "open_connection",
     "owner_of",
+    "shim",
 ]

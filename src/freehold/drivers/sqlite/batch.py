@@ -48,7 +48,7 @@ from freehold.drivers.sqlite.links import (
 from freehold.drivers.sqlite.outcomes import refusal, stopped, unknown
 from freehold.drivers.stops import Shut, Stopped
 from freehold.drivers.unheard import too_late
-from freehold.errors import StatementError, invariant
+from freehold.errors import StatementError, StorageDamaged, invariant
 
 _LOG = logging.getLogger("freehold.sqlite")
 #: After so many lost transactions in one step, the rest run one by one.
@@ -115,6 +115,8 @@ class GroupCommit:
         self.batches = 0
         #: How often a lost transaction made the others run again.
         self.restarts = 0
+        #: How often a damaged page was met.
+        self.damages = 0
         #: When the present step began; None between steps.
         self.busy_since_ns: int | None = None
         #: The thread that is in a step; 0 between steps.
@@ -157,7 +159,7 @@ class GroupCommit:
             refused = self._finish(self.seq + 1)
             if refused is not None:
                 link = WriteLink(self.connection, self._cursor.execute)
-                told = refusal(refused, link=link, context=self._context)
+                told = self._refusal(refused, link)
                 raise unknown() if self._is_in_doubt else told
             self.seq = self.committing
         except BaseException as error:
@@ -180,7 +182,7 @@ class GroupCommit:
             self._check_references()
         except BaseException as error:
             self._roll_back()
-            told = refusal(error, link=link, context=self._context)
+            told = self._refusal(error, link)
             if told is error:
                 raise
             raise told from None
@@ -338,10 +340,16 @@ class GroupCommit:
 
     def _told(self, error: BaseException, link: WriteLink, gone: Stopped | None) -> BaseException:
         if gone is not None:
-            return refusal(gone, link=link, context=self._context)
+            return self._refusal(gone, link)
         if isinstance(error, apsw.BusyError):
             return StatementError("a statement of the mutation was not read to its end.")
-        return refusal(error, link=link, context=self._context)
+        return self._refusal(error, link)
+
+    def _refusal(self, error: BaseException, link: WriteLink) -> BaseException:
+        told = refusal(error, link=link, context=self._context)
+        if isinstance(told, StorageDamaged):
+            self.damages += 1
+        return told
 
     def _check_references(self) -> None:
         """A deferred key would fail the COMMIT, and with it everybody; so it fails its own."""
@@ -444,7 +452,7 @@ class GroupCommit:
         for pending in batch:
             if not pending.is_settled:
                 pending.value = None
-                pending.settle(refusal(error, link=link, context=self._context))
+                pending.settle(self._refusal(error, link))
 
     def _doubt(self, batch: Sequence[Pending]) -> None:
         """Nobody can say whether the COMMIT is there."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from freehold.drivers.sqlite import pragmas
+from freehold.drivers.sqlite import checksums, pragmas
 
 _STATEMENT_CACHE: Final = 1_000
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -27,11 +27,20 @@ class Place:
         path: The file.
         storage: The VFS to use, None for the system's; a test puts a faulty disk here.
         is_lasting: It is to outlive the process; a database in memory is not.
+        checksums: A new one gets a checksum on every page.
     """
 
     path: str
     storage: str | None = None
     is_lasting: bool = True
+    checksums: bool = True
+
+    @property
+    def vfs(self) -> str | None:
+        """What SQLite opens it through: every opener the same, or checksums would go wrong."""
+        if self.storage is not None or not self.is_lasting:
+            return self.storage
+        return checksums.shim()
 
 
 def open_connection(place: Place, *, may_create: bool = False) -> apsw.Connection:
@@ -41,17 +50,25 @@ def open_connection(place: Place, *, may_create: bool = False) -> apsw.Connectio
     if may_create:
         flags |= apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
-        place.path, flags=flags, vfs=place.storage, statementcachesize=_STATEMENT_CACHE
+        place.path, flags=flags, vfs=place.vfs, statementcachesize=_STATEMENT_CACHE
     )
     try:
-        if is_new and place.storage is None:
-            # The log and its index get the database's own modes, so this is the moment.
-            os.chmod(place.path, 0o600)
+        if is_new:
+            _prepare_new(connection, place)
         settle(connection, place)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _prepare_new(connection: apsw.Connection, place: Place) -> None:
+    """What can only be done before the first page is written."""
+    if place.storage is None:
+        # The log and its index get the database's own modes, so this is the moment.
+        os.chmod(place.path, 0o600)
+    if place.checksums and place.is_lasting:
+        checksums.turn_on(connection)
 
 
 def settle(connection: apsw.Connection, place: Place) -> None:

@@ -25,12 +25,12 @@ from freehold.db.ports import Call
 from freehold.drivers.inprocess import InProcessCall
 from freehold.drivers.looking import Rows
 from freehold.drivers.pending import Pending
-from freehold.drivers.sqlite import pragmas
+from freehold.drivers.sqlite import checksums, pragmas
 from freehold.drivers.sqlite.batch import CrashPoint, GroupCommit
 from freehold.drivers.sqlite.connection import Place, open_connection, settle
 from freehold.drivers.sqlite.files import give_free, keep_off
 from freehold.drivers.sqlite.inspect import inspect_sql
-from freehold.drivers.sqlite.links import OverBudget
+from freehold.drivers.sqlite.links import Damaged, OverBudget
 from freehold.drivers.sqlite.log import CHECKPOINT_PAGES, WriteAheadLog
 from freehold.drivers.sqlite.memory import make_folder, remove_folder
 from freehold.drivers.sqlite.outcomes import stopped, unread
@@ -51,6 +51,7 @@ from freehold.errors import (
     DeadlineExceeded,
     InvalidArgument,
     Overloaded,
+    StorageDamaged,
     invariant,
 )
 from freehold.ids import Ids, SystemIds
@@ -86,6 +87,7 @@ class SqliteDatabase:
         storage: The VFS; a test puts a faulty disk here.
         crash: Called at the named points of a commit; None in production.
         checkpoint_pages: Pages in the write-ahead log before it is moved into the database.
+        has_checksums: A new file gets a checksum on every page; an old one stays as it is.
     """
 
     #: The writer's half and what handles share; there once the database is open.
@@ -105,6 +107,7 @@ class SqliteDatabase:
         storage: str | None = None,
         crash: CrashPoint = None,
         checkpoint_pages: int = CHECKPOINT_PAGES,
+        has_checksums: bool = True,
     ) -> None:
         self.schema = schema
         self.name = name
@@ -116,6 +119,7 @@ class SqliteDatabase:
         self._storage = storage
         self._crash = crash
         self._checkpoint_pages = checkpoint_pages
+        self._wants_checksums = has_checksums
         self._mark = ""
         self._folder: Path | None = None
         self._lock: OwnerLock | None = None
@@ -131,6 +135,8 @@ class SqliteDatabase:
         self._budget_ns = self._limits.statement_time_ms_max * _NS_PER_MS
         #: Told by other drivers; here nobody else changes keys.
         self.keys_changed: Callable[[], None] = _nobody
+        #: Every page has a checksum; known once the database is open.
+        self.has_checksums = False
         #: Called on the writer's thread when it has stopped for good.
         self.broken: Callable[[BaseException], None] = _ignore
 
@@ -162,11 +168,15 @@ class SqliteDatabase:
             return Place(str(self._folder / "memory.db"), self._storage, is_lasting=False)
         self._lock = OwnerLock(self.path).acquire()
         keep_off(self.path)
-        return Place(str(self.path.resolve()), self._storage)
+        return Place(str(self.path.resolve()), self._storage, checksums=self._wants_checksums)
 
     def _connect(self, prepare: Callable[[apsw.Connection], None]) -> None:
         self._keep = connection = open_connection(self._place, may_create=True)
+        # Before the log is moved: a checkpoint past the shim would leave wrong checksums.
+        checksums.check_header(connection, self.place)
         make_recovered_durable(connection)
+        checksums.mark(connection)
+        self.has_checksums = checksums.is_on(connection)
         prepare(connection)
         invariant(connection.get_autocommit(), "the preparation left its transaction open")
         # A migration turns foreign keys off; whether it turned them on again is not asked.
@@ -210,6 +220,7 @@ class SqliteDatabase:
             waiting_max=self._limits.queue_length_max,
             statement_ns_max=self._limits.statement_time_ms_max * _NS_PER_MS,
             tell=on_loop,
+            unread=self._unread,
         )
         self._writer = WriterThread(
             self.commits,
@@ -291,7 +302,7 @@ class SqliteDatabase:
             self._slow[call.method] = now_ns + SLOW_FOR_NS
             self._hand_over(call, inline)
         except BaseException as error:
-            call.failed(self.commits.seq, unread(error))
+            call.failed(self.commits.seq, self._unread(error))
         else:
             if self._clock.monotonic_ns() - now_ns > _SLOW_IN_PYTHON * self._budget_ns:
                 self._suspect(call.method, used_ns, now_ns)
@@ -379,8 +390,8 @@ class SqliteDatabase:
             _, value = snapshots.run_in_transaction(call, stop_at_ns=stop_at_ns)
         except OverBudget:
             raise ran_too_long(self._limits.statement_time_ms_max) from None
-        except apsw.Error as error:
-            raise unread(error) from None
+        except (apsw.Error, Damaged) as error:
+            raise self._unread(error) from None
         finally:
             snapshots.close()
         return value  # type: ignore[no-any-return]
@@ -406,6 +417,8 @@ class SqliteDatabase:
         try:
             with snapshots.by_hand(caller) as db:
                 yield db
+        except Damaged as error:
+            raise self._unread(error) from None
         finally:
             snapshots.close()
 
@@ -451,6 +464,11 @@ class SqliteDatabase:
         return "ok" if self.commits.broken is None else "stopped"
 
     @property
+    def storage(self) -> Literal["ok", "full", "damaged"]:
+        """Whether the disk gives back what was written to it, as far as anybody has read."""
+        return "ok" if not self.commits.damages else "damaged"
+
+    @property
     def gauges(self) -> dict[str, float]:
         """Figures of the moment, by name."""
         writer, threads, commits = self._writer, self._threads, self.commits
@@ -467,6 +485,7 @@ class SqliteDatabase:
             "batch_restarts": commits.restarts,
             "reader_queue_length": threads.waiting if threads else 0,
             "oldest_reader_s": threads.oldest_s if threads else 0.0,
+            "damaged_reads": commits.damages,
         }
 
     def _snapshots(self) -> Snapshots:
@@ -479,6 +498,13 @@ class SqliteDatabase:
             commits=self.commits,
             mark=self._mark,
         )
+
+    def _unread(self, error: BaseException) -> BaseException:
+        """What the caller of a query hears; damage is counted, so that `/health` shows it."""
+        told = unread(error)
+        if isinstance(told, StorageDamaged):
+            self.commits.damages += 1
+        return told
 
     def _create(self, connection: apsw.Connection) -> None:
         create_schema(connection, self.schema)

@@ -17,6 +17,7 @@ import apsw
 
 from freehold.db import ConstraintViolation
 from freehold.db.link import ViolationKind
+from freehold.drivers.sqlite.checksums import is_fault
 from freehold.drivers.stops import NeedsSnapshot, Shut, Stopped, still
 from freehold.errors import StatementError, TooLarge
 
@@ -48,6 +49,14 @@ class TransactionGone(Stopped):
 
 class DiskFailed(Stopped):
     """An fsync failed inside the transaction; `cause` is what the engine said."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Damaged(Stopped):
+    """A page is not what was written; `cause` is what the engine said. Nothing of it is shown."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
@@ -188,6 +197,8 @@ def translated(error: apsw.Error) -> BaseException:
         return StatementError(f"SQLite does not take the statement: {error}.")
     if isinstance(error, apsw.MismatchError):
         return ConstraintViolation("type", name=str(error))
+    if is_fault(error):
+        return Damaged(error)
     if isinstance(error, apsw.TooBigError):
         return TooLarge("a value is longer than the database can hold.")
     return error

@@ -8,7 +8,9 @@ import apsw
 
 from freehold.db import ConstraintViolation, Context
 from freehold.db.violations import explain
+from freehold.drivers.sqlite.checksums import is_fault
 from freehold.drivers.sqlite.links import (
+    Damaged,
     DiskFailed,
     OverBudget,
     TransactionGone,
@@ -20,6 +22,7 @@ from freehold.errors import (
     CallError,
     DeadlineExceeded,
     OutcomeUnknown,
+    StorageDamaged,
     StorageFull,
     Unavailable,
 )
@@ -36,7 +39,7 @@ def refusal(error: BaseException, *, link: WriteLink, context: Context) -> BaseE
         link: The mutation's; asked which reference is broken, while its transaction stands.
         context: Knows the schema's records.
     """
-    if isinstance(error, (TransactionGone, DiskFailed)):
+    if isinstance(error, (TransactionGone, DiskFailed, Damaged)):
         error = error.cause
     if isinstance(error, apsw.ConstraintError):
         error = violation(error)
@@ -44,11 +47,11 @@ def refusal(error: BaseException, *, link: WriteLink, context: Context) -> BaseE
         return explain(error, link, context)
     if isinstance(error, (OverBudget, apsw.InterruptError)):
         return DeadlineExceeded("the mutation was interrupted; nothing was written.")
+    if is_fault(error):
+        return damaged("nothing was written")
     if isinstance(error, apsw.FullError):
-        return StorageFull(
-            "the disk is full; nothing was written.", hint="Free space, then call again."
-        )
-    if isinstance(error, apsw.NoMemError):
+        return full()
+    if isinstance(error, (apsw.NoMemError, MemoryError)):
         return Unavailable(
             "there was not enough memory; nothing was written.",
             hint="Ask for less at once, or call again.",
@@ -58,6 +61,26 @@ def refusal(error: BaseException, *, link: WriteLink, context: Context) -> BaseE
             "the storage refused the mutation; nothing was written.", hint="Call again."
         )
     return translated(error) if isinstance(error, apsw.Error) else error
+
+
+def full() -> CallError:
+    """What a caller hears while there is no space for its mutation."""
+    return StorageFull(
+        "the disk is full; nothing was written.", hint="Free space, then call again."
+    )
+
+
+def damaged(so: str) -> CallError:
+    """
+    What a caller hears who needs a page that is not what was written.
+
+    Args:
+        so: What that means for the call.
+    """
+    return StorageDamaged(
+        f"a page of the database is damaged on the disk; {so}.",
+        hint="`freehold doctor --scrub` names the pages; restore a backup.",
+    )
 
 
 def stopped() -> CallError:
@@ -78,8 +101,11 @@ def unknown() -> CallError:
 
 def unread(error: BaseException) -> BaseException:
     """What the caller of a query hears; what a function raised itself comes back as it is."""
-    if isinstance(error, apsw.NoMemError):
+    if isinstance(error, Damaged) or is_fault(error):
+        return damaged("nothing of it is shown")
+    if isinstance(error, (apsw.NoMemError, MemoryError)):
         return Unavailable("there was not enough memory.", hint="Ask for less at once.")
-    if isinstance(error, (apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.FullError)):
+    refused = (apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.CantOpenError)
+    if isinstance(error, refused):
         return Unavailable("the storage refused to be read.", hint="Call again.")
     return error

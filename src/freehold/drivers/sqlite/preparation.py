@@ -12,6 +12,7 @@ from typing import Any, Final
 import apsw
 
 from freehold.drivers.sqlite import pragmas
+from freehold.drivers.sqlite.checksums import is_fault
 from freehold.errors import StartError, StorageBroken
 from freehold.ids import Ids
 from freehold.schema import Schema
@@ -109,6 +110,12 @@ def refusals_at_start(path: Path | None) -> Iterator[None]:
             f"another program holds {path} locked.", hint="Close it, then start again."
         ) from None
     except (apsw.CorruptError, apsw.IOError, apsw.FullError) as error:
+        if is_fault(error):
+            raise StorageBroken(
+                f"a page of the database {path} is not what was written: {error}.",
+                hint="`freehold doctor --scrub` names the pages; restore a backup. When another "
+                "program wrote into the file: `freehold checksums --accept`.",
+            ) from None
         raise StorageBroken(
             f"the database {path} cannot be recovered: {type(error).__name__}: {error}.",
             hint="Look after the disk first; then start again, or restore a backup.",

@@ -17,7 +17,6 @@ from typing import Final
 from freehold.clock import Clock
 from freehold.db.ports import Call
 from freehold.drivers.sqlite.links import OverBudget
-from freehold.drivers.sqlite.outcomes import unread
 from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.drivers.unheard import closed
 from freehold.errors import CallError, DeadlineExceeded, Overloaded
@@ -37,6 +36,7 @@ class ReaderThreads:
         waiting_max: More queries than these are refused.
         statement_ns_max: No query runs longer; it would hold the log's growth.
         tell: Runs a function on the event loop's thread.
+        unread: What a caller hears of an error.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class ReaderThreads:
         waiting_max: int,
         statement_ns_max: int,
         tell: Callable[[Callable[[], None]], None],
+        unread: Callable[[BaseException], BaseException],
     ) -> None:
         self._open = open_snapshots
         self._clock = clock
         self._waiting_max = waiting_max
         self._statement_ns_max = statement_ns_max
         self._tell = tell
+        self._unread = unread
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
         self._changed = threading.Condition()
         #: When each running query began, by thread.
@@ -151,7 +153,7 @@ class ReaderThreads:
                 snapshots = snapshots or self._open()
                 outcome = self._outcome(snapshots, call)
             except BaseException as error:
-                outcome = _failing(call, unread(error))
+                outcome = _failing(call, self._unread(error))
             self._end(me)
             try:
                 self._tell(outcome)
