@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,9 +26,9 @@ NOBODY = Unavailable("nobody.")
 
 
 @pytest.fixture
-def clock() -> Iterator[ManualClock]:
+def clock() -> ManualClock:
     """Stands still until it is moved."""
-    yield ManualClock()
+    return ManualClock()
 
 
 def shut(clock: ManualClock) -> Circuit:

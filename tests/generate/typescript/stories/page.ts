@@ -1,18 +1,24 @@
 /** As a page has it: none of Node's own globals, and an address relative to the page's. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 
-const href = `${process.env["KIOSK_URL"] ?? ""}/a/page?of=it`;
-const key = process.env["KIOSK_KEY"] ?? "";
-await (await fetch(href)).text(); // Node's fetch itself begins with them.
+import type * as Client from "./clients/kiosk.js";
+import { key, url } from "./place.js";
+
+const text = readFileSync(new URL("./clients/kiosk.js", import.meta.url), "utf8");
+assert.doesNotMatch(text, /^import |globalThis\.process|"node:/m);
+
+// The module with Node's names hidden; Node's own `fetch` needs them, so they cannot be deleted.
 const own = ["process", "Buffer", "global", "setImmediate", "clearImmediate", "require", "module"];
-for (const name of own) Reflect.deleteProperty(globalThis, name);
-Reflect.set(globalThis, "location", { href });
-assert.deepEqual(own.filter((name) => name in globalThis), []);
+const body = text
+  .replace(/^export (?=class|const|function)/gm, "")
+  .replace(/^export \{[^}]*\};?$/gm, "");
+const load = new Function(...own, `"use strict"; ${body}; return { Kiosk, NotFound, connect };`);
+Reflect.set(globalThis, "location", { href: `${url}/a/page?of=it` });
+const { Kiosk, NotFound, connect } = load() as typeof Client;
 
-const { Kiosk, NotFound, connect } = await import("./clients/kiosk.js");
 const dal = connect(Kiosk, "/", key);
 const item = await dal.addItem("of a page", { amount: 2 });
-const [taken, same] = await dal.transaction((t) => [t.take(item.id, 1), t.getItem(item.id)]);
-assert.equal(taken, undefined);
+const [, same] = await dal.transaction((t) => [t.take(item.id, 1), t.getItem(item.id)]);
 assert.equal(same?.amount, 1);
 assert.ok((await dal.take("nobody", 1).catch((reason: unknown) => reason)) instanceof NotFound);
