@@ -38,6 +38,7 @@ _LOADED: Final = (
     "freehold.drivers.sqlite.database",
     "freehold.generate",
     "freehold.server",
+    "tests.faults.errand",
     "tests.faults.ledger",
     "tests.faults.wrong",
 )
@@ -66,7 +67,7 @@ class Nursery:
         Start a server; its number.
 
         Args:
-            arguments: Of the command line.
+            arguments: Of the command line; or `errand`, and what a client process is to do.
             said: What it writes goes here.
             wrong: Which promise it breaks, see `wrong`.
             offset: The file that says how far its wall clock is off, see `jumping`.
@@ -124,6 +125,12 @@ def _child(what: dict[str, Any]) -> None:
         from tests.faults.wrong import KINDS
 
         KINDS[what["wrong"]]()
+    if what["arguments"][0] == "errand":
+        from tests.faults.errand import run
+
+        _, address, name, key, answer = what["arguments"]
+        run(address, name, key, answer=Path(answer))
+        return
     from freehold.cli import main
 
     sys.argv = ["freehold", *what["arguments"]]

@@ -84,7 +84,7 @@ class Process:
             "--limit", f"mutation_time_ms_max={MUTATION_MS}",
             *([] if url is None else ["--database", url]),
         ]  # fmt: skip
-        self._nursery = shared()
+        self.nursery = shared()
         #: 0 while there is none.
         self.pid = 0
         self._said = folder / "said"
@@ -92,7 +92,7 @@ class Process:
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
         self._said.write_bytes(b"")
-        self.pid = self._nursery.start(
+        self.pid = self.nursery.start(
             self._arguments,
             said=self._said,
             wrong=self.wrong,
@@ -100,7 +100,7 @@ class Process:
         )
         until = time.monotonic() + _START_S
         while b"listens on" not in self._said.read_bytes():
-            assert not self._nursery.has_ended(self.pid), self.said
+            assert not self.nursery.has_ended(self.pid), self.said
             assert time.monotonic() < until, self.said
             time.sleep(0.004)
 
@@ -112,7 +112,7 @@ class Process:
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         if self.pid:
-            self._nursery.reap(self.pid)
+            self.nursery.reap(self.pid)
             self.pid = 0
 
     def pause(self) -> None:
