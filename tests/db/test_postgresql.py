@@ -94,7 +94,6 @@ def test_a_text_that_does_more_than_rows_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT seq FROM _freehold_meta",
         " with x as (select 1) select * from x",
         "-- a\n/* b */ (select 1)",
     ],

@@ -78,7 +78,10 @@ def admin_entrypoint(
     functions = (create_key, rotate_key, list_keys, revoke_key, sql)
     minting = (create_key, rotate_key)
     body: dict[str, Any] = {
-        function.__name__: method(function, scope=ADMIN_SCOPE, reveals=function in minting)
+        function.__name__: method(
+            function, scope=ADMIN_SCOPE, reveals=function in minting,
+            audited=function in (*minting, revoke_key),
+        )
         for function in functions
-    }
+    }  # fmt: skip
     return type(ADMIN_NAME, (Entrypoint,), {"database": database, **body})

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, get_args
 
 from freehold.db import Writer
 from freehold.errors import ContractError
 from freehold.rpc import Entrypoint
+from freehold.rpc.audit import AuditMode
 from freehold.schema import Record, Schema
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -34,12 +35,16 @@ class Database:
         migrations: The folder of its migrations; without it the schema is compared and
             brought up to date directly, which `dev` does and `serve` refuses.
         seed: Loads sample data; must do nothing when it has been loaded.
+        audit: What is written into its audit log: `operator`, what its operator does, what is
+            done under a key that acts for users, and methods that are `audited`; or
+            `mutations`, every mutation.
     """
 
     name: str
     schema: Schema
     migrations: Path | None
     seed: Seed | None
+    audit: AuditMode
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class Database:
         *,
         migrations: Path | None = None,
         seed: Seed | None = None,
+        audit: AuditMode = "operator",
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ContractError(
@@ -58,6 +64,12 @@ class Database:
         object.__setattr__(self, "schema", _schema(schema))
         object.__setattr__(self, "migrations", migrations)
         object.__setattr__(self, "seed", seed)
+        if audit not in get_args(AuditMode):
+            raise ContractError(
+                f"audit={audit!r} is no way to keep an audit log.",
+                hint='Say audit="operator" or audit="mutations".',
+            )
+        object.__setattr__(self, "audit", audit)
 
 
 class App:

@@ -7,7 +7,7 @@ brought up to date, and puts dispatch, access and drivers together; it opens no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
@@ -17,6 +17,7 @@ import apsw
 from freehold.access import (
     ACCESS_SCHEMA,
     LATER_COLUMNS,
+    LOCAL,
     Environment,
     KeyAuthenticator,
 )
@@ -27,18 +28,20 @@ from freehold.app.declaration import App, Database
 from freehold.app.places import Place, places
 from freehold.app.secrets import Secrets, find_secrets
 from freehold.app.upgrade import UpgradeMode, bring_postgres_up_to_date, bring_up_to_date
+from freehold.app.upkeep import upkeep_entrypoint, upkeep_name
 from freehold.client import AsyncBinding
 from freehold.clock import Clock, SystemClock
 from freehold.crypto import KeyRing
 from freehold.db import IN_PROCESS, Caller
 from freehold.drivers.sqlite import SqliteDatabase
-from freehold.errors import StartError, invariant
+from freehold.errors import StartError, UnknownMethod, invariant
 from freehold.ids import Ids, SystemIds
+from freehold.rpc.audit import AUDIT_SCHEMA, TRIGGERS, AuditEntry, AuditLog
 from freehold.rpc.contract import Contract, contract_of
 from freehold.rpc.dispatch import Dispatcher, Request
 from freehold.rpc.idempotency import IDEMPOTENCY_SCHEMA, KeptAnswer
 from freehold.schema import Schema
-from freehold.wire.codec import MSGPACK
+from freehold.wire.codec import JSON, MSGPACK
 from freehold.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ Binding = TypeVar("Binding", bound=AsyncBinding)
 AnyDatabase: TypeAlias = "SqliteDatabase | PostgresDatabase"
 KEYS_TABLE: Final[str] = ServiceKey.__table__.name
 CALLS_TABLE: Final[str] = KeptAnswer.__table__.name
+AUDIT_TABLE: Final[str] = AuditEntry.__table__.name
 
 #: Beside a database, unless said otherwise.
 DATA_FOLDER: Final = ".freehold"
@@ -122,14 +126,24 @@ class OpenApp:
         )
         # The operator's SQL may be anything, so it is kept off the event loop.
         first.always_on_thread(f"{ADMIN_NAME}.sql")
+        #: Writes and checks the audit log of each database.
+        self.audits = {
+            name: AuditLog(name, secrets.pepper, mode=app.databases[name].audit)
+            for name in databases
+        }
+        upkeep = [upkeep_entrypoint(name, audit=self.audits[name]) for name in databases]
+        for name, database in databases.items():
+            for method in ("checkAudit", "checkAuditHead"):
+                database.always_on_thread(f"{upkeep_name(name)}.{method}")
         self.dispatcher = Dispatcher(
-            [*app.entrypoints.values(), admin],
+            [*app.entrypoints.values(), admin, *upkeep],
             databases,
             contract=self.contract,
             limits=options.limits,
             clock=options.clock,
             ids=options.ids,
             pepper=secrets.pepper,
+            audits=self.audits,
         )
 
     @property
@@ -172,6 +186,25 @@ class OpenApp:
             return Request(codec=MSGPACK, caller=caller, **said)
 
         return binding.in_process(self.dispatcher, request=request)
+
+    def ask(self, method: str, args: dict[str, Any]) -> Any:
+        """
+        Call one of the operator's own methods by name, before `start`; answers with plain values.
+
+        Raises:
+            CallError: It was refused.
+        """
+        target = self.dispatcher.target(method)
+        if target is None:
+            raise UnknownMethod(f"There is no method {method!r}.")
+        request = Request(
+            method=method, body=JSON.encode(args), codec=JSON, caller=LOCAL, reply=lambda _: None,
+            target=target,
+        )  # fmt: skip
+        database = self.databases[target.database_name]
+        if target.method.kind == "mutation":
+            return JSON.decode(database.write(request.run, caller=LOCAL))
+        return JSON.decode(database.read(request.run, caller=LOCAL))
 
     def seed(self) -> list[str]:
         """Load the sample data of each database that has some; the names of those."""
@@ -227,8 +260,9 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
     """
     options = options or Options()
     private_folder(options.folder)
-    if ADMIN_NAME in app.entrypoints:
-        raise StartError(f"the entrypoint {ADMIN_NAME!r} is the data layer's own.")
+    for own in (ADMIN_NAME, *map(upkeep_name, app.databases)):
+        if own in app.entrypoints:
+            raise StartError(f"the entrypoint {own!r} is the data layer's own.")
     found = places(app, options.folder, options.database)
     first = next(iter(found.values()))
     secrets = find_secrets(
@@ -331,9 +365,10 @@ def prepare_file(
         on_progress=options.on_progress,
         ring=ring,
     )
-    _create_own_tables(connection, IDEMPOTENCY_SCHEMA)
+    _create_own_tables(connection, IDEMPOTENCY_SCHEMA.ddl("sqlite"))
+    _create_own_tables(connection, [*AUDIT_SCHEMA.ddl("sqlite"), *TRIGGERS["sqlite"]])
     if is_first:
-        _create_own_tables(connection, ACCESS_SCHEMA)
+        _create_own_tables(connection, ACCESS_SCHEMA.ddl("sqlite"))
         _add_key_columns(connection)
 
 
@@ -357,6 +392,8 @@ def prepare_server(
         ring=ring,
     )
     create_once(connection, CALLS_TABLE, IDEMPOTENCY_SCHEMA.ddl("postgresql"))
+    audit = [*AUDIT_SCHEMA.ddl("postgresql"), *TRIGGERS["postgresql"]]
+    create_once(connection, AUDIT_TABLE, audit)
     if is_first:
         for record in ACCESS_SCHEMA.records:
             alone = Schema([record], is_system=True)
@@ -365,9 +402,9 @@ def prepare_server(
         watch_keys(connection, KEYS_TABLE)
 
 
-def _create_own_tables(connection: apsw.Connection, schema: Schema) -> None:
+def _create_own_tables(connection: apsw.Connection, statements: Sequence[str]) -> None:
     with connection:
-        for sql in schema.ddl("sqlite"):
+        for sql in statements:
             verb, kind, rest = sql.split(" ", 2)
             connection.execute(f"{verb} {kind} IF NOT EXISTS {rest}")
 

@@ -16,6 +16,7 @@ import sys
 import typer
 
 from freehold.cli import (
+    audit,
     call,
     checksums,
     copy,
@@ -49,6 +50,7 @@ app.command("generate")(generate.generate)
 app.command("call")(call.call)
 app.command("seed")(seed.seed)
 app.add_typer(keys.commands, name="keys")
+app.add_typer(audit.commands, name="audit")
 app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
 app.command("checksums")(checksums.checksums)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from freehold.app import App
+from freehold.app.upkeep import upkeep_name
 from freehold.client import Mutation, SyncBinding
 from freehold.errors import StartError
 
@@ -46,87 +47,65 @@ class Operator(Protocol):
     def sql(self, text: str, limit: int) -> dict[str, Any]:
         """The rows of a SELECT."""
 
+    def of_database(self, database: str, method: str, args: dict[str, Any]) -> Any:
+        """Call a method over one database."""
 
-class RunningOwner:
+
+class _Owner:
+    """The operator's methods by their names, over whichever way `ask` goes."""
+
+    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Make a service key."""
+        return self._first("createKey", data=data)  # type: ignore[no-any-return]
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """Every key."""
+        return self._first("listKeys")  # type: ignore[no-any-return]
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """End a key."""
+        return self._first("revokeKey", id=key_id)  # type: ignore[no-any-return]
+
+    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
+        """Make a key that replaces another one."""
+        return self._first("rotateKey", id=key_id, overlapS=overlap_s)  # type: ignore[no-any-return]
+
+    def sql(self, text: str, limit: int) -> dict[str, Any]:
+        """The rows of a SELECT."""
+        return self._first("sql", text=text, limit=limit)  # type: ignore[no-any-return]
+
+    def of_database(self, database: str, method: str, args: dict[str, Any]) -> Any:
+        """Call a method over one database."""
+        return self.ask(f"{upkeep_name(database)}.{method}", args)
+
+    def ask(self, method: str, args: dict[str, Any]) -> Any:
+        """Call a method by name; raises a `CallError`."""
+        raise NotImplementedError
+
+    def _first(self, method: str, **args: Any) -> Any:
+        return self.ask(f"Freehold.{method}", args)
+
+
+class RunningOwner(_Owner):
     """Asks the process that owns the database."""
 
     def __init__(self, binding: AnyBinding) -> None:
         self._binding = binding
 
-    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Make a service key."""
-        return self._ask("createKey", data=data)  # type: ignore[no-any-return]
-
-    def list_keys(self) -> list[dict[str, Any]]:
-        """Every key."""
-        return self._ask("listKeys")  # type: ignore[no-any-return]
-
-    def revoke_key(self, key_id: str) -> dict[str, Any]:
-        """End a key."""
-        return self._ask("revokeKey", id=key_id)  # type: ignore[no-any-return]
-
-    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
-        """Make a key that replaces another one."""
-        return self._ask("rotateKey", id=key_id, overlapS=overlap_s)  # type: ignore[no-any-return]
-
-    def sql(self, text: str, limit: int) -> dict[str, Any]:
-        """The rows of a SELECT."""
-        return self._ask("sql", text=text, limit=limit)  # type: ignore[no-any-return]
-
-    def _ask(self, method: str, **args: Any) -> Any:
-        return self._binding.ask(f"Freehold.{method}", args)
+    def ask(self, method: str, args: dict[str, Any]) -> Any:
+        """Call a method by name; raises a `CallError`."""
+        return self._binding.ask(method, args)
 
 
-class OwnerForAMoment:
+class OwnerForAMoment(_Owner):
     """Owns the database itself while the command runs."""
 
     def __init__(self, running: OpenApp) -> None:
         self._running = running
 
-    def create_key(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Make a service key."""
-        import msgspec
-
-        from freehold.access import NewKey, create_key
-
-        new = msgspec.convert(data, NewKey)
-        pepper = self._running.secrets.pepper
-        return _plain(self._running.first.write(lambda db: create_key(db, new, pepper=pepper)))
-
-    def list_keys(self) -> list[dict[str, Any]]:
-        """Every key."""
-        from freehold.access import list_keys
-
-        return [_plain(info) for info in self._running.first.read(list_keys)]
-
-    def revoke_key(self, key_id: str) -> dict[str, Any]:
-        """End a key."""
-        from freehold.access import revoke_key
-
-        return _plain(self._running.first.write(lambda db: revoke_key(db, key_id)))
-
-    def rotate_key(self, key_id: str, overlap_s: int) -> dict[str, Any]:
-        """Make a key that replaces another one."""
-        from freehold.access import rotate_key
-
-        pepper = self._running.secrets.pepper
-        return _plain(
-            self._running.first.write(
-                lambda db: rotate_key(db, key_id, pepper=pepper, overlap_s=overlap_s)
-            )
-        )
-
-    def sql(self, text: str, limit: int) -> dict[str, Any]:
-        """The rows of a SELECT."""
-        found = self._running.first.inspect(text, limit)
-        return {"columns": found.columns, "rows": found.rows, "isCut": found.is_cut}
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    import msgspec
-
-    plain: dict[str, Any] = msgspec.to_builtins(value)
-    return plain
+    def ask(self, method: str, args: dict[str, Any]) -> Any:
+        """Call a method by name; raises a `CallError`."""
+        return self._running.ask(method, args)
 
 
 @contextmanager

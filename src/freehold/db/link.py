@@ -7,7 +7,7 @@ Also `Context`, what stays the same for all handles of one database.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from freehold.crypto import KeyRing
@@ -82,6 +82,6 @@ class Context:
     database: str
     dialect: Literal["sqlite", "postgresql"]
     ring: KeyRing | None
-    cursor_key: bytes
+    cursor_key: bytes = field(repr=False)
     page_rows_max: int
     records: dict[str, Any]

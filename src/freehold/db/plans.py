@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from freehold.db import affinity
 from freehold.db.rows import RowReader, row_reader, row_writer
 from freehold.errors import InvalidArgument, StatementError
-from freehold.schema import Field, Record, wire_name
+from freehold.schema import SYSTEM_PREFIX, Field, Record, is_own_table, wire_name
 from freehold.schema.sqltext import literal, quoted
 
 #: Rows that one INSERT of `insert_many` carries; SQLite allows 32,766 parameters a statement.
@@ -320,6 +320,12 @@ class Plans(dict[type[Record], RecordPlan]):
             raise StatementError(
                 f"{getattr(record, '__name__', None) or type(record).__name__} is no record.",
                 hint="Give a Record class, or a statement made with select(…).",
+            )
+        table = record.__table__
+        if table.name.lower().startswith(SYSTEM_PREFIX) and not is_own_table(table):
+            raise StatementError(
+                f"{record.__name__}: tables {SYSTEM_PREFIX}… are Freehold's own.",
+                hint="A function works on the tables of its schema.",
             )
         plan = self[record] = RecordPlan(record, self._dialect)
         return plan

@@ -27,7 +27,16 @@ from freehold.db.compiled import OWN_PREFIX, Compiled
 from freehold.db.rows import RowReader
 from freehold.db.shapes import reader_of
 from freehold.errors import InvalidArgument, StatementError
-from freehold.schema import Field, Kind, Open, Record, Stored, Written
+from freehold.schema import (
+    SYSTEM_PREFIX,
+    Field,
+    Kind,
+    Open,
+    Record,
+    Stored,
+    Written,
+    is_own_table,
+)
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -165,6 +174,8 @@ class Statement(Generic[T]):
                 self._reader = reader_of(core, self._into)
             is_strict = self._is_strict and isinstance(core, sa.UpdateBase)
             found = Compiled(core, place[0], self._reader, is_strict=is_strict)
+            if SYSTEM_PREFIX in found.sql.lower():
+                _refuse_own_tables(core)
             if self._orders and "order" in found.names:
                 raise StatementError("the statement has orders and a parameter 'order'.",
                                      hint="Call the parameter otherwise.")  # fmt: skip
@@ -388,6 +399,15 @@ def _change(core: Any, record: type[Record]) -> Change:
     made = Change(core, int)
     made._record = record
     return made
+
+
+def _refuse_own_tables(core: Any) -> None:
+    """Freehold's own tables are reached by its own records, and by nobody who only names them."""
+    if not any(is_own_table(part) for part in visitors.iterate(core)):
+        raise StatementError(
+            f"the tables {SYSTEM_PREFIX}… are Freehold's own.",
+            hint="A function works on the tables of its schema; `freehold sql` looks at all.",
+        )
 
 
 def _count_limits(core: Any) -> None:

@@ -63,6 +63,11 @@ class Writer(Reader):
         """
         return bool(getattr(self._link, "is_tentative", False))
 
+    @property
+    def own_seq(self) -> int:
+        """The number that this mutation is committed under; 0 when the driver does not say."""
+        return getattr(self._link, "seq", 0)
+
     def new_id(self) -> str:
         """A new UUID (version 7) as text; it sorts behind all that the call drew before."""
         return self._stream.new_id()

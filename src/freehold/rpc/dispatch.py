@@ -14,7 +14,7 @@ neither transport nor request, so that several calls can share one handle.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -34,6 +34,7 @@ from freehold.errors import (
 )
 from freehold.ids import Ids, SystemIds
 from freehold.rpc.arguments import Arguments
+from freehold.rpc.audit import AuditLog
 from freehold.rpc.checks import result_check
 from freehold.rpc.contract import Contract
 from freehold.rpc.entrypoint import Entrypoint
@@ -184,9 +185,11 @@ class Target:
         limits: How deep its arguments may be nested, and how long its answer may be.
         failures: Makes errors of exceptions.
         pepper: What fingerprints of arguments are made with.
+        audit: The database's audit log, if it has one.
     """
 
     __slots__ = (
+        "_audit",
         "_check",
         "_function",
         "answer_bytes_max",
@@ -195,6 +198,7 @@ class Target:
         "failures",
         "full_name",
         "hand_over",
+        "is_audited",
         "method",
         "pepper",
     )
@@ -208,7 +212,11 @@ class Target:
         limits: Limits,
         failures: Failures,
         pepper: Secret | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
+        self._audit = audit if method.kind == "mutation" else None
+        #: Whoever calls it, it is written down.
+        self.is_audited = audit is not None and (method.audited or audit.everything)
         self.method = method
         self.pepper = pepper
         self.database_name = database_name
@@ -233,10 +241,19 @@ class Target:
         """
         Call the function with a handle and its decoded arguments.
 
+        A mutation that is to be audited is written down behind what it did, if it did not fail.
+
         Raises:
             ContractError: What it returned is not what its contract promises.
         """
-        result = self._function(db, *args)
+        audit = self._audit
+        if audit is not None and (self.is_audited or audit.takes(db.caller)):
+            # Taken first: the function may change what it was given.
+            arguments = audit.arguments(args)
+            result = self._function(db, *args)
+            audit.append(cast("Writer", db), self.full_name, arguments)
+        else:
+            result = self._function(db, *args)
         check = self._check
         if check is not None and (wrong := check(result)) is not None:
             raise ContractError(f"{self.full_name}: the result{wrong}.")
@@ -270,6 +287,7 @@ class Dispatcher:
         clock: For deadlines.
         ids: For incident numbers.
         pepper: What the arguments of calls with an idempotency key are remembered with.
+        audits: The audit log of each database that has one.
 
     Raises:
         ContractError: An entrypoint serves a database that there is not.
@@ -286,6 +304,7 @@ class Dispatcher:
         clock: Clock | None = None,
         ids: Ids | None = None,
         pepper: Secret | None = None,
+        audits: Mapping[str, AuditLog] | None = None,
     ) -> None:
         self._pepper = pepper
         limits = limits or Limits()
@@ -307,6 +326,7 @@ class Dispatcher:
                     limits=limits,
                     failures=self._failures,
                     pepper=pepper,
+                    audit=(audits or {}).get(entrypoint.database),
                 )
                 self._targets[f"{entrypoint.__name__}.{method.name}"] = target
                 self._targets[target.full_name] = target

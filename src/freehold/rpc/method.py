@@ -68,6 +68,8 @@ class Method:
     aliases: Mapping[str, str] = field(default_factory=dict)
     #: The answer holds a secret that is shown once.
     reveals: bool = False
+    #: Every call of it is written into the audit log.
+    audited: bool = False
 
     @property
     def full_name(self) -> str:
@@ -90,6 +92,7 @@ class Declaration:
     scope: str | None = None
     aliases: Mapping[str, str] | None = None
     reveals: bool = False
+    audited: bool = False
 
 
 def method(
@@ -99,6 +102,7 @@ def method(
     scope: str | None = None,
     aliases: Mapping[str, str] | None = None,
     reveals: bool = False,
+    audited: bool = False,
 ) -> Any:
     """
     A method that is more than its function.
@@ -113,8 +117,10 @@ def method(
         aliases: Names that parameters had before, `{"user": "user_id"}`; still accepted.
         reveals: The answer holds a secret that is shown once, a new token say. What is kept of
             it for a repeated call is sealed, and for ten minutes only.
+        audited: A mutation whose every call is written into the audit log, in its own
+            transaction; `Database(…, audit="mutations")` says so of all of them.
     """
-    return Declaration(fn, name, scope, aliases, reveals)
+    return Declaration(fn, name, scope, aliases, reveals, audited)
 
 
 def raises(*errors: type[CallError]) -> Callable[[F], F]:
@@ -198,7 +204,17 @@ def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Me
         doc=document_of(function),
         aliases=_aliases(where, params, declared.aliases or {}),
         reveals=declared.reveals,
+        audited=_audited(where, kind, declared),
     )
+
+
+def _audited(where: str, kind: MethodKind, declared: Declaration) -> bool:
+    if declared.audited and kind == "query":
+        raise ContractError(
+            f"{where}: a query changes nothing, and the audit log is of changes.",
+            hint="Take audited=True away, or let the function take a Writer.",
+        )
+    return declared.audited
 
 
 def _plain_function(where: str, function: Any) -> FunctionType:

@@ -4,7 +4,7 @@ The schema room: records, their columns and constraints, and the tables they mak
 Pure: it opens no database and reads no file.
 """
 
-from freehold.schema.database import SYSTEM_PREFIX, Schema, references_of
+from freehold.schema.database import SYSTEM_PREFIX, Schema, is_own_table, references_of
 from freehold.schema.ddl import (
     DIALECTS,
     DialectName,
@@ -78,6 +78,7 @@ __all__ = [
     "create_table",
     "create_trigger",
     "given",
+    "is_own_table",
     "read_hint",
     "references_of",
     "wire_name",

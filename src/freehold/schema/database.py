@@ -21,6 +21,12 @@ from freehold.schema.table import table_of
 
 #: Tables with this prefix are Freehold's own.
 SYSTEM_PREFIX: Final = "_freehold_"
+_OWN: Final[set[sa.Table]] = set()
+
+
+def is_own_table(part: object) -> bool:
+    """Whether it is a table of one of Freehold's own records, and not only named like one."""
+    return isinstance(part, sa.Table) and part in _OWN
 
 
 class Schema:
@@ -77,6 +83,8 @@ class Schema:
         if name.lower().startswith(SYSTEM_PREFIX) and not is_system:
             raise SchemaError(f"{record.__name__}: tables {SYSTEM_PREFIX}… are Freehold's own.",
                               hint="Choose another name for the table.")  # fmt: skip
+        if is_system:
+            _OWN.add(record.__table__)
         other = self.by_table.setdefault(name.lower(), record)
         if other is not record:
             raise SchemaError(

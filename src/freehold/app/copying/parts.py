@@ -16,6 +16,7 @@ from freehold.access import ACCESS_SCHEMA, ServiceKey
 from freehold.app.checks import CHECKS_TABLE
 from freehold.app.declaration import Database
 from freehold.migrate.history import HISTORY_TABLE, Entry
+from freehold.rpc.audit import AUDIT_SCHEMA
 from freehold.rpc.idempotency import IDEMPOTENCY_SCHEMA
 from freehold.schema.sqltext import quoted
 
@@ -79,7 +80,9 @@ NOT_COPIED: Final = frozenset((HISTORY_TABLE, CHECKS_TABLE, "_freehold_writer", 
 
 def parts_of(declared: Database, *, is_first: bool) -> list[Part]:
     """Every table that is copied row by row; the service keys live in the first database."""
-    schemas = [IDEMPOTENCY_SCHEMA, ACCESS_SCHEMA] if is_first else [IDEMPOTENCY_SCHEMA]
+    schemas = [IDEMPOTENCY_SCHEMA, AUDIT_SCHEMA]
+    if is_first:
+        schemas.append(ACCESS_SCHEMA)
     own = [_part(table, is_own=True) for schema in schemas for table in schema.tables]
     return [*(_part(table) for table in declared.schema.tables), META, *own]
 

@@ -408,6 +408,7 @@ class _Attempt:
             stop_at_ns=self._of._monotonic_ns() + self._of._mutation_ms * _MS,
             is_careful=is_careful,
             outbox=self._outbox,
+            seq=self._seq + 1,
         )
 
     def _stopped(self, pending: Pending, stop: Stopped) -> None:

@@ -106,9 +106,18 @@ class WriteLink(_Link):
         stop_at_ns: When the function has had its time.
         is_careful: Put a savepoint before each statement.
         outbox: What the batch has yet to send.
+        seq: The commit that the mutation will be.
     """
 
-    __slots__ = ("_has_mark", "_is_careful", "_outbox", "is_tentative", "savepoints", "wrote")
+    __slots__ = (
+        "_has_mark",
+        "_is_careful",
+        "_outbox",
+        "is_tentative",
+        "savepoints",
+        "seq",
+        "wrote",
+    )
 
     def __init__(
         self,
@@ -120,8 +129,11 @@ class WriteLink(_Link):
         stop_at_ns: int,
         is_careful: bool,
         outbox: Outbox,
+        seq: int = 0,
     ) -> None:
         super().__init__(line, wait, records, monotonic_ns=monotonic_ns, stop_at_ns=stop_at_ns)
+        #: The commit that the mutation will be.
+        self.seq = seq
         self._outbox = outbox
         self._is_careful = is_careful
         self._has_mark = False

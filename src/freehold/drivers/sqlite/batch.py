@@ -172,7 +172,7 @@ class GroupCommit:
     @contextmanager
     def _hand(self, caller: Caller, *, now_ns: int, seed: bytes) -> Iterator[Writer]:
         """A transaction of one mutation, without its COMMIT; undone when the block raises."""
-        link = WriteLink(self.connection, self._cursor.execute)
+        link = WriteLink(self.connection, self._cursor.execute, self.seq + 1)
         try:
             self._require_fence()
             self._guard.run(self._begin)
@@ -242,7 +242,7 @@ class GroupCommit:
                 continue
             self._stop_at_ns = now_ns + self._mutation_ns_max
             try:
-                self._one(pending)
+                self._one(pending, seq + 1)
             except (TransactionGone, DiskFailed) as gone:
                 self._roll_back()
                 if isinstance(gone, DiskFailed):
@@ -263,15 +263,19 @@ class GroupCommit:
             self._commit_all(batch, seq)
         return []
 
-    def _one(self, pending: Pending) -> None:
+    def _one(self, pending: Pending, seq: int) -> None:
         """
         One mutation in its savepoint; what it ended with is in `pending`, not yet final.
+
+        Args:
+            pending: The mutation.
+            seq: The number that it will have if it succeeds.
 
         Raises:
             TransactionGone: The engine took the whole transaction, whoever else was in it.
             DiskFailed: Nothing may be written any more.
         """
-        link = WriteLink(self.connection, self._cursor.execute)
+        link = WriteLink(self.connection, self._cursor.execute, seq)
         db = Writer(link, self._context, pending.call.caller, pending.now_ns, pending.seed)
         guard = self._guard
         try:

@@ -70,13 +70,16 @@ class WriteLink:
     Args:
         connection: The writer's.
         execute: Of a cursor of that connection, used by one link at a time.
+        seq: The commit that the mutation will be.
     """
 
-    __slots__ = ("_connection", "_execute", "stopped")
+    __slots__ = ("_connection", "_execute", "seq", "stopped")
 
-    def __init__(self, connection: apsw.Connection, execute: Any) -> None:
+    def __init__(self, connection: apsw.Connection, execute: Any, seq: int = 0) -> None:
         self._connection = connection
         self._execute = execute
+        #: The commit that the mutation will be.
+        self.seq = seq
         #: Why nothing runs any more.
         self.stopped: Stopped | None = None
 
