@@ -113,3 +113,30 @@ def test_an_application_of_one_engine_gets_the_other_s_files(tmp_path: Path) -> 
     assert missing.read_text() == text
     assert freehold("migrate", "check", "--app", "notes.py", cwd=tmp_path).code == 0
     assert "nothing to plan" in plan(tmp_path).err
+
+
+@pytest.mark.promise("P19")
+def test_a_rehearsal_counts_on_a_copy(tmp_path: Path, where: list[str]) -> None:
+    """Nothing changes; exit 1 when something would be lost, which is named."""
+    app = write_notes(tmp_path, with_migrations=True)
+    plan(tmp_path)
+    assert freehold("seed", *where, cwd=tmp_path).code == 0
+    app.write_text(app.read_text().replace(*COLOUR))
+    plan(tmp_path, "--name", "colours")
+
+    told = freehold("migrate", "rehearse", *where, cwd=tmp_path)
+    good = freehold("migrate", "rehearse", "--json", *where, cwd=tmp_path)
+    for path in (tmp_path / "migrations").glob("0002*"):
+        path.write_text(path.read_text() + "\n-- freehold:statement\nDELETE FROM notes;\n")
+    bad = freehold("migrate", "rehearse", *where, cwd=tmp_path)
+
+    assert told.code == good.code == 0
+    assert "main: 0002_colours took" in told.err
+    found = good.json()["main"]
+    assert (found["migrations"], found["lost"]) == (["0002_colours"], [])
+    assert found["before"]["rows"] == found["after"]["rows"] == {"notes": 1}
+    assert bad.code == 1
+    assert "LOST: notes: 1 of 1 rows are gone" in bad.err
+    assert states(tmp_path, where) == [("0001_initial", "applied"), ("0002_colours", "waiting")]
+    shown = freehold("sql", "select count(*) from notes", "--json", *where, cwd=tmp_path)
+    assert "waits for 0002_colours" in shown.err or shown.json()["rows"] == [[1]]

@@ -24,8 +24,11 @@ from freehold.errors import SchemaError, StartError
 if TYPE_CHECKING:
     from freehold.app.places import Place
     from freehold.migrate.history import Status
+    from freehold.migrate.looks import Look, Rehearsal
 
-commands = typer.Typer(help="Migrations: plan, apply, adopt, status, check.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Migrations: plan, rehearse, apply, undo, adopt, status, check.", no_args_is_help=True
+)
 
 
 @commands.command("plan")
@@ -106,6 +109,33 @@ def apply(
         say(f"applied {', '.join(waited)}" if waited else "nothing waited")
 
 
+@commands.command("rehearse")
+def rehearse(
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    folder: FolderOption = DEFAULT_FOLDER,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Apply what waits to a copy, while the application serves; exit 1 when something is lost.
+
+    Rows, children, references and every column's values are counted and hashed before and after.
+
+    Example: [bold]freehold migrate rehearse --data-dir /var/lib/notes[/]
+    """
+    from freehold.app.opening import Options
+    from freehold.app.rehearsal import rehearse as rehearse_all
+
+    options = Options(folder=folder.resolve(), database=database)
+    found = rehearse_all(find_app(app), options)
+    if as_json:
+        show_json({name: _plain(each) for name, each in found.items()})
+    for name, each in found.items() if not as_json else ():
+        _show_rehearsal(name, each)
+    if any(each.lost for each in found.values()):
+        raise typer.Exit(1)
+
+
 @commands.command("adopt")
 def adopt(
     app: AppOption = None,
@@ -167,6 +197,54 @@ def check(app: AppOption = None, as_json: JsonOption = False) -> None:
             say(f"{name}: {sentence}")
     if any(found.values()):
         raise typer.Exit(1)
+
+
+def _show_rehearsal(name: str, found: Rehearsal) -> None:
+    if found.before is None or found.after is None:
+        say(f"{name}: nothing waits")
+        return
+    tables = dict.fromkeys([*found.before.rows, *found.after.rows])
+    show_table(
+        ["database", "table", "rows", "after"],
+        [
+            [name, table, found.before.rows.get(table, ""), found.after.rows.get(table, "")]
+            for table in tables
+        ],
+    )
+    for sentence in found.changed:
+        say(f"{name}: {sentence}")
+    for sentence in found.lost:
+        say(f"{name}: LOST: {sentence}")
+    say(f"{name}: {', '.join(found.migrations)} took {found.seconds:.2f} s on a copy")
+
+
+def _plain(found: Rehearsal) -> dict[str, Any]:
+    return {
+        "migrations": found.migrations,
+        "seconds": round(found.seconds, 3),
+        "lost": found.lost,
+        "changed": found.changed,
+        "before": _plain_look(found.before),
+        "after": _plain_look(found.after),
+    }
+
+
+def _plain_look(look: Look | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    return {
+        "rows": look.rows,
+        "children": {
+            f"{child}({', '.join(columns)}) → {parent}": counted.rows
+            for (child, columns, parent), counted in look.children.items()
+        },
+        "brokenReferences": look.broken,
+        "pieces": {name: kind for name, (kind, _) in look.pieces.items()},
+        "columns": {
+            table: {name: {"values": c.values, "hash": c.hash} for name, c in columns.items()}
+            for table, columns in look.columns.items()
+        },
+    }
 
 
 def _folder(declared: Database) -> Path:
