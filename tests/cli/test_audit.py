@@ -6,9 +6,9 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-import apsw
 import pytest
 
+from freehold.drivers.sqlite import Place, open_connection
 from tests.cli.commands import Said, freehold, write_notes
 from tests.e2e.processes import serving
 
@@ -28,8 +28,8 @@ def make_key(name: str, cwd: Path) -> Said:
 
 
 def tamper(folder: Path, sql: str) -> None:
-    """What somebody does who has the file: the triggers do not stop him."""
-    with closing(apsw.Connection(str(folder / "data" / "main.db"))) as connection:
+    """What somebody does who has the file: neither triggers nor checksums stop him."""
+    with closing(open_connection(Place(str(folder / "data" / "main.db")))) as connection:
         for name in ("kept", "stays", "forward", "headed"):
             connection.execute(f"DROP TRIGGER _freehold_audit_{name}")
         connection.execute(sql)
