@@ -49,17 +49,19 @@ def test_frames_refuse_them_wherever_they_stand(served: Served, what: str) -> No
         b"\x94\x01" + method + bomb + b"\xc0",
         b"\x94\x01" + method + b"\xc0" + bomb,
         b"\x94" + bomb + method + b"\xc0\xc0",
+        b"\x94\x01" + bomb + b"\xc0\xc0",
         bomb,
     ]
     for payload in calls:
         with served.frames() as client:
             client.send(frame(payload))
             assert broken_rules(told(client.message())) == []
-    with served.client(unix=True) as client:
-        client.send(frame(b"\x93\xa5hello\x01" + bomb))
-        message = client.message()
-        # A hello may say more than is known here, as a newer client's does.
-        assert message[0] == "welcome" or broken_rules(told(message)) == []
+    for hello in (b"", b"\x81\xa3key", b"\x81\xa8contract", b"\x81\xa6client"):
+        with served.client(unix=True) as client:
+            client.send(frame(b"\x93\xa5hello\x01" + hello + bomb))
+            message = client.message()
+            # A hello may say more than is known here, as a newer client's does.
+            assert message[0] == "welcome" or broken_rules(told(message)) == []
 
 
 def told(message: Any) -> Any:

@@ -66,6 +66,8 @@ _read_hello: Final = msgspec.msgpack.Decoder(_Hello).decode
 _read_call: Final = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw, msgspec.Raw]).decode
 _read_options: Final = msgspec.msgpack.Decoder(_Options).decode
 _encode: Final = msgspec.msgpack.Encoder().encode
+#: What the readers raise at bytes that are not what they read; broken UTF-8 has a kind of its own.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FrameCall:
@@ -227,7 +229,7 @@ class FramesConnection(Connection):
         try:
             word, version, raw = _read_greeting(payload)
             hello = _read_hello(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except _UNREADABLE:
             word, version, hello = "", 0, _Hello()
         if word != "hello" or version != VERSION:
             raise MalformedFrame(
@@ -244,7 +246,7 @@ class FramesConnection(Connection):
     def _take_call(self, payload: bytes) -> None:
         try:
             call_id, method, args, options = _read_call(payload)
-        except (msgspec.DecodeError, RecursionError):
+        except _UNREADABLE:
             raise MalformedFrame(
                 "A frame is not a call.", hint='Send [id, "Entrypoint.method", args, options].'
             ) from None
@@ -367,7 +369,7 @@ _NO_OPTIONS: Final = _Options()
 def _checked_options(raw: bytes, limits: Limits) -> _Options:
     try:
         options = _read_options(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise InvalidArgument(
             f"The call's options are not understood: {error}.",
             hint="They are idempotencyKey, minSeq, timeoutMs, actAs and traceparent, or nil.",
