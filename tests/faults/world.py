@@ -63,7 +63,8 @@ class Process:
     One `freehold serve` of the ledger.
 
     Args:
-        folder: Its own: its secrets, its socket, what it said; a SQLite file.
+        folder: Its own: its secrets, its socket; a SQLite file.
+        said: Where what it says goes; in that folder when it is None.
         url: The PostgreSQL database; None for a file.
         wrong: Which of its promises it breaks, see `wrong`; None in honest ones.
         offset: How far its wall clock is off.
@@ -72,7 +73,7 @@ class Process:
 
     def __init__(
         self, folder: Path, url: str | None, *, wrong: str | None = None,
-        offset: WallOffset | None = None, app: Path = APP,
+        offset: WallOffset | None = None, app: Path = APP, said: Path | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.socket = folder / "freehold.sock"
@@ -87,7 +88,7 @@ class Process:
         self.nursery = shared()
         #: 0 while there is none.
         self.pid = 0
-        self._said = folder / "said"
+        self._said = said or folder / "said"
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
@@ -392,20 +393,25 @@ def world(
 @contextmanager
 def serving(
     server: Cluster | None, count: int, *, wrong: str | None = None, port: int | None = None,
-    seed: int = SEED, jumps: bool = False,
+    seed: int = SEED, jumps: bool = False, files_in: Path | None = None,
 ) -> Iterator[World]:  # fmt: skip
-    """The same on a server that there is, or on a file when it is None."""
+    """
+    The same on a server that there is, or on a file when it is None.
+
+    The processes' own files are in `files_in`, on a disk of the test's own, say.
+    """
     if server is not None:
         server.sql(f"CREATE SCHEMA {SCHEMA}")
     with tempfile.TemporaryDirectory(prefix="fh-faults-") as made:
         processes = []
         for number in range(count):
-            folder = Path(made) / str(number)
+            folder = (files_in or Path(made)) / str(number)
             folder.mkdir(mode=0o700)
             through = port if number < count - 1 or count == 1 else None
             url = None if server is None else server.tcp_url(schema=SCHEMA, port=through)
             offset = WallOffset(folder / "offset") if jumps else None
-            processes.append(Process(folder, url, wrong=wrong, offset=offset))
+            said = Path(made) / f"said{number}"
+            processes.append(Process(folder, url, wrong=wrong, offset=offset, said=said))
         here = World(server, processes, seed)
         try:
             for process in processes:

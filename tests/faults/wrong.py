@@ -15,6 +15,7 @@ Each is the real driver with one thing changed; nothing of it is in the library.
 On SQLite:
 
     hasty      answers before the COMMIT
+    careless   lets a COMMIT return before it is on the disk (`synchronous=NORMAL`)
     stale      reads from a snapshot that was true a while ago, and names the present commit
     kept       does not take back what a refused mutation has written
     lossy      takes back a mutation now and then, and answers as if it were there
@@ -32,6 +33,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import apsw
+
 from freehold.cli import main
 from freehold.db import Reader, Writer
 from freehold.drivers.pending import Pending
@@ -39,7 +42,7 @@ from freehold.drivers.postgres import batch, writer
 from freehold.drivers.postgres.refusals import gone
 from freehold.drivers.sqlite import batch as file_batch
 from freehold.drivers.sqlite import database as file_database
-from freehold.drivers.sqlite import snapshots
+from freehold.drivers.sqlite import pragmas, snapshots
 from freehold.drivers.sqlite import writer as file_writer
 from freehold.rpc import dispatch
 
@@ -217,6 +220,15 @@ def forgetful() -> None:
     dispatch.Request.run = without  # type: ignore[method-assign]
 
 
+def careless() -> None:
+    """What many servers are set to."""
+
+    def synchronous_normal(connection: apsw.Connection) -> None:
+        connection.pragma("synchronous", "normal")
+
+    pragmas.synchronous_full = synchronous_normal
+
+
 KINDS: Final[dict[str, Callable[[], None]]] = {
     "early": early,
     "blind": blind,
@@ -225,6 +237,7 @@ KINDS: Final[dict[str, Callable[[], None]]] = {
     "hurried": hurried,
     "impatient": impatient,
     "hasty": hasty,
+    "careless": careless,
     "stale": stale,
     "kept": kept,
     "lossy": lossy,

@@ -153,12 +153,17 @@ class Cluster:
             keeper.stdin.close()
         keeper.wait(timeout=_WAIT_S)
 
+    @property
+    def pids(self) -> list[int]:
+        """All its processes."""
+        return _running_in(self.data)
+
     def kill(self) -> None:
         """kill -9 of all its processes at once, as a power cut would; `start` recovers."""
         keeper, self._keeper = self._keeper, None
         if keeper is None:
             return
-        for pid in _running_in(self.data):
+        for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if keeper.stdin is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -70,16 +71,18 @@ class OwnerLock:
         return self
 
     def tell(self, owner: Owner) -> None:
-        """Write down who holds the lock and where it listens."""
+        """Write down who holds the lock and where it listens; a disk that cannot is no reason."""
         if self._file is not None:
-            text = msgspec.json.encode(owner)
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, text, 0)
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, msgspec.json.encode(owner), 0)
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would race with the next owner."""
         if self._file is not None:
-            os.ftruncate(self._file, 0)
+            # The lock is what counts; the disk may be what failed.
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
 
