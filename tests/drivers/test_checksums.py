@@ -161,6 +161,31 @@ def test_a_header_that_denies_them_is_refused(ram: Path) -> None:
         assert database.has_checksums
 
 
+def test_a_header_torn_by_a_power_cut_is_mended_from_the_log(ram: Path) -> None:
+    """The log was being moved, and has the first page; the file's own header may be anything."""
+    path = ram / "a.db"
+    made(path, rows=100)
+    with closing(apsw.Connection(str(path), vfs=shim())) as connection:
+        # Left as a cut leaves it: what was done last is in the log only.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.execute("CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT")
+    whole = path.read_bytes()
+    path.write_bytes(bytes(512) + whole[512:])
+    with _opened(path) as database:
+        assert database.has_checksums
+    assert damaged(path) == []
+
+
+def test_a_file_that_a_power_cut_left_empty_is_a_new_one(ram: Path) -> None:
+    """It was made, and nothing was written to it."""
+    path = ram / "a.db"
+    path.touch()
+    made(path, rows=10)
+    with _opened(path) as database:
+        assert database.has_checksums
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_copy_from_before_a_migration_has_right_checksums(ram: Path) -> None:
     """Its pages come out of the log, where they have none yet."""
     path, copy = ram / "a.db", ram / "copy.db"

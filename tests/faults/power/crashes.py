@@ -108,6 +108,8 @@ class _Disk:
     def __init__(self, disk: RecordedDisk) -> None:
         self.durable = {number: bytearray(data) for number, (_, data) in disk.before.items()}
         self.waiting: dict[int, list[Change]] = {}
+        #: After a failed sync, a file as everybody sees it, with what no sync makes durable.
+        self.seen: dict[int, bytearray] = {}
         #: Names whose entry in the folder is durable, and what was done to entries since.
         self.names = {name: number for number, (name, _) in disk.before.items()}
         self.entries: list[Change] = []
@@ -115,7 +117,7 @@ class _Disk:
     @property
     def is_uncertain(self) -> bool:
         """Something could be lost."""
-        return bool(self.entries) or any(self.waiting.values())
+        return bool(self.entries or self.seen) or any(self.waiting.values())
 
     def do(self, change: Change) -> None:
         """The next change."""
@@ -125,8 +127,15 @@ class _Disk:
         elif change.kind == "delete":
             self.entries.append(change)
         elif change.kind == "sync":
+            seen = self.seen.get(change.file)
             for each in self.waiting.pop(change.file, ()):
                 _apply(self.durable[change.file], each)
+                if seen is not None:
+                    _apply(seen, each)
+        elif change.kind == "unsynced":
+            seen = self.seen.setdefault(change.file, bytearray(self.durable[change.file]))
+            for each in self.waiting.pop(change.file, ()):
+                _apply(seen, each)
         else:
             self.waiting.setdefault(change.file, []).append(change)
         if change.is_folder_durable:
@@ -144,6 +153,8 @@ class _Disk:
         for name, number in names.items():
             waiting = self.waiting.get(number)
             content = self.durable[number]
+            if number in self.seen and (how == "kept" or (how != "dropped" and _flip(draw))):
+                content = self.seen[number]
             if waiting and how != "dropped":
                 content = bytearray(content)
                 _lose(content, waiting, how, draw)
@@ -151,6 +162,10 @@ class _Disk:
             if how == "garbage" and name.endswith("-wal") and draw.random() < 0.2:
                 files[f"{name[:-4]}-shm"] = draw.randbytes(_INDEX_BYTES)
         return files
+
+
+def _flip(draw: random.Random) -> bool:
+    return draw.random() < 0.5
 
 
 def _rename(names: dict[str, int], entries: list[Change]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from freehold.clock import ManualClock
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import StartError
 from freehold.ids import SeededIds
+from freehold.testing.checksums import checksummed
 from tests.faults.power.crashes import Crash, crashes
 from tests.faults.power.judge import look
 from tests.faults.power.model import Contents
@@ -98,8 +100,11 @@ class Cutter:
     def _second(self, state: str, crash: Crash, *, only: int | None) -> Iterator[Found]:
         """The power goes once more, while what the first cut left is recovered."""
         crash.restore(self._folder)
-        with RecordedDisk(self._folder, seed=self._seed) as disk:
-            self._recovered(storage=disk.name)
+        with RecordedDisk(self._folder, seed=self._seed) as disk, ExitStack() as stack:
+            storage = disk.name
+            if self._played.has_checksums:
+                storage = stack.enter_context(checksummed(disk.name))
+            self._recovered(storage)
         draw = random.Random(f"{self._seed} {state}")
         at = sorted(draw.choices(range(len(disk.changes) + 1), k=_CUTS_AGAIN))
         for second in crashes(disk, seed=self._seed, per_event=2, at=at, only=only):
@@ -112,22 +117,25 @@ class Cutter:
         begun = max((number for what, number in said.marks if what == "begun"), default=0)
         crash.restore(self._folder)
         try:
-            seq = self._recovered()
+            seq, has_checksums = self._recovered()
         except StartError as error:
             return [f"cannot be opened: {error}"]
+        if has_checksums != self._played.has_checksums:
+            return [f"its pages {'have' if has_checksums else 'have lost their'} checksums"]
         key = (self._path.read_bytes(), told, begun)
         if key not in self._known:
             self._known[key] = self._judge(seq, told=told, begun=begun)
         return self._known[key]
 
-    def _recovered(self, storage: str | None = None) -> int:
-        """The real opener, and closed again; its `seq`."""
-        # Always the same, so that files recovered from the same are the same.
-        ids = SeededIds()
-        database = SqliteDatabase(self._path, SCHEMA, clock=_CLOCK, ids=ids, storage=storage)
+    def _recovered(self, storage: str | None = None) -> tuple[int, bool]:
+        """The real opener, and closed again; its `seq`, and whether pages have checksums."""
+        database = SqliteDatabase(
+            self._path, SCHEMA, clock=_CLOCK, ids=SeededIds(), storage=storage,
+            has_checksums=self._played.has_checksums,
+        )  # fmt: skip
         try:
             database.open(prepare)
-            return database.seq
+            return database.seq, database.has_checksums
         finally:
             database.close()
 

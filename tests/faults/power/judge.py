@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import apsw
 
+from freehold.drivers.sqlite.checksums import shim
 from tests.faults.power.model import EMPTY, Contents, World
 from tests.faults.power.service import Heard
 
@@ -176,7 +177,7 @@ def look(path: str) -> tuple[Contents, list[str]]:
     Raises:
         apsw.Error: It cannot be read.
     """
-    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=shim())
     try:
         wrong = [
             f"integrity_check: {said}"

@@ -30,7 +30,13 @@ What is durable, and what is not:
 - Creations and removals become durable in their order: up to any of them since the folder was
   synced last. As SQLite does it: with the first sync of a journal or log, or when a removal
   asks for it.
+- After a sync that failed, what was to be synced counts as clean: no later sync makes it
+  durable (as Linux does it). A cut keeps it or loses it, in any case.
 - `-shm` is an index in memory and is gone; sometimes garbage is in its place.
+
+`disk.fail(Fault(at=7, kind="ENOSPC"))` makes one of the changes fail, or all from there on.
+`checksummed(disk.name)` (`freehold.testing.checksums`) is a VFS that keeps page checksums above
+the disk, as a database in production has them.
 
 The same `seed` gives the same changes, so a state has a number that finds it again: SQLite's
 own random numbers (the salts of its log) are drawn from it as well, and start anew.
@@ -49,7 +55,11 @@ from typing import Any, Final, Literal, Self
 
 import apsw
 
-Kind = Literal["write", "truncate", "sync", "create", "delete"]
+from freehold.testing.faults import _CODES
+from freehold.testing.faults import Kind as FaultKind
+
+#: `unsynced` is a sync that failed.
+Kind = Literal["write", "truncate", "sync", "unsynced", "create", "delete"]
 _FOLLOWED: Final = (
     apsw.SQLITE_OPEN_MAIN_DB
     | apsw.SQLITE_OPEN_WAL
@@ -58,6 +68,20 @@ _FOLLOWED: Final = (
 )
 _SYNCS_FOLDER: Final = _FOLLOWED & ~apsw.SQLITE_OPEN_MAIN_DB
 _numbers: Final = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a disk does to the n-th of its writes, truncations and syncs; the next one is 1."""
+
+    at: int
+    #: `EIO` for all of them; `ENOSPC`, and `short` after half of it, for writes only.
+    kind: FaultKind = "EIO"
+    #: From there on to all, and not just to one.
+    is_sticky: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} at change {self.at}{' and on' if self.is_sticky else ''}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +128,9 @@ class RecordedDisk:
         self._ends: dict[int, int] = {}
         self._lock = threading.Lock()
         self._vfs: _Vfs | None = None
+        self._fault: Fault | None = None
+        #: What was asked for since the last `fail`: `write`, `truncate` or `sync` each.
+        self.asked: list[Kind] = []
 
     def __enter__(self) -> Self:
         _begin_randomness(self._seed, self._folder)
@@ -120,6 +147,11 @@ class RecordedDisk:
     def mark(self, what: Any) -> None:
         """Remember that this was so after all changes until now; `Crash.marks` has it."""
         self.marks.append((len(self.changes), what))
+
+    def fail(self, fault: Fault) -> None:
+        """Fail a change of the future."""
+        self._fault = fault
+        self.asked.clear()
 
     @property
     def names(self) -> set[str]:
@@ -138,6 +170,16 @@ class RecordedDisk:
         return found.hexdigest()
 
     # What its files tell it.
+
+    def struck(self, kind: Kind) -> FaultKind | None:
+        """A write, truncation or sync begins; how it is to fail, None for not at all."""
+        self.asked.append(kind)
+        fault = self._fault
+        if fault is None or len(self.asked) < fault.at:
+            return None
+        if not fault.is_sticky and len(self.asked) > fault.at:
+            return None
+        return fault.kind if fault.kind == "EIO" or kind == "write" else None
 
     def opened(self, path: str, *, had: bytes | None) -> int | None:
         """A file is open, new when there is nothing it had; answers with its number."""
@@ -176,6 +218,10 @@ class RecordedDisk:
         """A file was made durable."""
         self.changes.append(Change("sync", number, is_folder_durable=with_folder))
 
+    def unsynced(self, number: int) -> None:
+        """A file was not made durable, and what was written to it never will be by a sync."""
+        self.changes.append(Change("unsynced", number))
+
 
 class _Vfs(apsw.VFS):
     def __init__(self, name: str, disk: RecordedDisk, *, is_default: bool) -> None:
@@ -209,16 +255,29 @@ class _File(apsw.VFSFile):
         return super().xRead(size, 0) if size else b""
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - apsw's name
-        super().xWrite(data, offset)
-        if self._number is not None:
+        if self._number is None:
+            super().xWrite(data, offset)
+            return
+        fails = self._disk.struck("write")
+        if fails == "short":
+            data = data[: len(data) // 2]
+        if fails in (None, "short"):
+            super().xWrite(data, offset)
             self._disk.written(self._number, offset, len(data))
+        if fails:
+            raise apsw.exception_for(_CODES["write", fails])
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 - apsw's name
+        if self._number is not None and self._disk.struck("truncate"):
+            raise apsw.exception_for(_CODES["truncate", "EIO"])
         super().xTruncate(newsize)
         if self._number is not None:
             self._disk.cut(self._number, newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
+        if self._number is not None and self._disk.struck("sync"):
+            self._disk.unsynced(self._number)
+            raise apsw.exception_for(_CODES["sync", "EIO"])
         super().xSync(flags)
         if self._number is not None:
             self._disk.synced(self._number, with_folder=self._syncs_folder)

@@ -58,6 +58,7 @@ class Service:
         ids: Where seeds come from; the same for one that is opened again.
         checkpoint_pages: As the database takes it.
         mutation_ms_max: A mutation that runs longer is interrupted.
+        has_checksums: A new file gets a checksum on every page.
         on_answer: Called with each answer, when it is given.
     """
 
@@ -70,6 +71,7 @@ class Service:
         ids: SeededIds | None = None,
         checkpoint_pages: int = 4_000,
         mutation_ms_max: int = 30_000,
+        has_checksums: bool = True,
         on_answer: Callable[[Heard], None] = lambda _: None,
     ) -> None:
         self.clock = clock or ManualClock()
@@ -78,7 +80,7 @@ class Service:
         limits = Limits(answer_bytes_max=ANSWER_BYTES_MAX, mutation_time_ms_max=mutation_ms_max)
         self.database = SqliteDatabase(
             path, SCHEMA, clock=self.clock, ids=self._ids, storage=storage, limits=limits,
-            checkpoint_pages=checkpoint_pages,
+            checkpoint_pages=checkpoint_pages, has_checksums=has_checksums,
         )  # fmt: skip
         self._dispatcher = Dispatcher(
             [Stock], {"main": self.database}, contract=_CONTRACT, limits=limits, clock=self.clock,

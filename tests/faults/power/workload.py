@@ -7,18 +7,21 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
 from freehold.clock import ManualClock
+from freehold.drivers.sqlite.checksums import turn_on
+from freehold.errors import StartError
 from freehold.ids import SeededIds
+from freehold.testing.checksums import checksummed
 from tests.faults.power.judge import History
 from tests.faults.power.model import Ask
-from tests.faults.power.recording import RecordedDisk
+from tests.faults.power.recording import Fault, RecordedDisk
 from tests.faults.power.service import Heard, Service
 
 NAME: Final = "stock.db"
@@ -38,9 +41,13 @@ class Played:
 
     number: int
     disk: RecordedDisk
-    history: History
-    #: How many changes there were when it began to serve.
-    first: int
+    has_checksums: bool
+    history: History = field(default_factory=History)
+    #: How many changes there were when it began to serve, and when it was stopped.
+    first: int = 0
+    last: int = 0
+    #: How many there were after each batch.
+    told_after: list[int] = field(default_factory=list)
 
 
 def asks(draw: random.Random, *, batches: int) -> Iterator[list[Ask]]:
@@ -90,53 +97,105 @@ def another(draw: random.Random, method: str) -> dict[str, Any]:
             return {"name": f"never-{draw.randrange(3)}"}
 
 
-def play(number: int, folder: Path, *, seed: int, batches: int = 16) -> Played:
-    """Play the workload of that number in an empty folder."""
+def play(
+    number: int, folder: Path, *, seed: int, batches: int = 16, fault: Fault | None = None
+) -> Played:
+    """
+    Play the workload of that number in an empty folder.
+
+    Args:
+        number: What it does is drawn from this and the seed.
+        folder: Empty.
+        seed: See `number`.
+        batches: How long it is.
+        fault: What the disk does to one of its changes, or to all from there on.
+    """
     draw = random.Random(f"{seed} {number}")
-    path = folder / NAME
-    history = History()
-    heard: list[Heard] = []
-    with RecordedDisk(folder, seed=draw.getrandbits(32)) as disk, quiet():
-        _with_pages(path, disk, draw.choice(_PAGE_SIZES))
-        clock, ids = ManualClock(), SeededIds(number)
-        pages = draw.choice((8, 20, 60, 4_000))
-
-        def told(each: Heard) -> None:
-            heard.append(each)
-            disk.mark(("told", len(history.batches)))
-
-        def served() -> Service:
-            service = Service(
-                path, storage=disk.name, clock=clock, ids=ids, checkpoint_pages=pages,
-                on_answer=told,
-            )  # fmt: skip
-            service.open()
-            return service
-
-        service = served()
-        first = len(disk.changes)
+    with RecordedDisk(folder, seed=draw.getrandbits(32)) as disk, quiet(), ExitStack() as stack:
+        has_checksums = draw.random() < 0.5
+        player = _Player(number, folder / NAME, disk, draw, has_checksums=has_checksums)
+        if has_checksums:
+            player.storage = stack.enter_context(checksummed(disk.name))
+        player.prepare()
+        if fault is not None:
+            disk.fail(fault)
+        player.serve()
+        player.played.first = len(disk.changes)
         for batch in ([_FIRST], *asks(draw, batches=batches)):
-            if draw.random() < 0.05:
-                service.close()
-                service = served()
-            heard.clear()
-            disk.mark(("begun", len(history.batches)))
-            for ask in batch:
-                service.ask(ask)
-            service.turn()
-            history.take(heard)
-            clock.advance(seconds=draw.choice((0, 0.001, 5)))
-        service.close()
-    return Played(number, disk, history, first)
+            player.batch(batch)
+        player.played.last = len(disk.changes)
+        player.close()
+    return player.played
 
 
-def _with_pages(path: Path, disk: RecordedDisk, size: int) -> None:
-    """A new file has SQLite's own size of pages; smaller ones are torn in other places."""
-    if size != 4096:
-        connection = apsw.Connection(str(path), vfs=disk.name)
-        connection.pragma("page_size", size)
+class _Player:
+    """Serves a stock, batch after batch; started again when its writer stopped."""
+
+    def __init__(
+        self, number: int, path: Path, disk: RecordedDisk, draw: random.Random, *,
+        has_checksums: bool,
+    ) -> None:  # fmt: skip
+        self.played = Played(number, disk, has_checksums=has_checksums)
+        self.storage = disk.name
+        self._path = path
+        self._draw = draw
+        self._page_size = draw.choice(_PAGE_SIZES)
+        self._checkpoint_pages = draw.choice((8, 20, 60, 4_000))
+        self._clock, self._ids = ManualClock(), SeededIds(number)
+        self._heard: list[Heard] = []
+        self._service: Service | None = None
+
+    def prepare(self) -> None:
+        """A new file has SQLite's own size of pages; smaller ones are torn in other places."""
+        if self._page_size == 4096:
+            return
+        connection = apsw.Connection(str(self._path), vfs=self.storage)
+        if self.played.has_checksums:
+            turn_on(connection)
+        connection.pragma("page_size", self._page_size)
         connection.pragma("journal_mode", "wal")
         connection.close()
+
+    def serve(self) -> None:
+        """Start; where the disk does not let it, nobody is told anything any more."""
+        service = Service(
+            self._path, storage=self.storage, clock=self._clock, ids=self._ids,
+            checkpoint_pages=self._checkpoint_pages, on_answer=self._told,
+            has_checksums=self.played.has_checksums,
+        )  # fmt: skip
+        try:
+            service.open()
+        except StartError:
+            self._service = None
+        else:
+            self._service = service
+
+    def close(self) -> None:
+        """Stop."""
+        if self._service is not None:
+            self._service.close()
+
+    def batch(self, batch: list[Ask]) -> None:
+        """One batch, told; now and then the data layer is stopped before it, and started."""
+        is_over = self._service is not None and self._service.database.state == "stopped"
+        if self._draw.random() < 0.05 or is_over:
+            self.close()
+            self.serve()
+        service, played = self._service, self.played
+        self._clock.advance(seconds=self._draw.choice((0, 0.001, 5)))
+        if service is None:
+            return
+        self._heard.clear()
+        played.disk.mark(("begun", len(played.history.batches)))
+        for ask in batch:
+            service.ask(ask)
+        service.turn()
+        played.history.take(self._heard)
+        played.told_after.append(len(played.disk.changes))
+
+    def _told(self, heard: Heard) -> None:
+        self._heard.append(heard)
+        self.played.disk.mark(("told", len(self.played.history.batches)))
 
 
 @contextmanager

@@ -88,21 +88,30 @@ def is_on(connection: apsw.Connection) -> bool:
     return str(connection.pragma("checksum_verification")) == "1"
 
 
-def check_header(connection: apsw.Connection, path: Path | str) -> None:
+def check_header(
+    connection: apsw.Connection, path: Path | str, *, is_recovered: bool = True
+) -> None:
     """
     See that the header's byte and our mark agree; the first connection asks, before it writes.
+
+    Args:
+        connection: It was not written through yet.
+        path: What errors call it.
+        is_recovered: The log was moved. Before that, a power cut may have torn the header in
+            the file, and what counts is the one that the log has.
 
     Raises:
         StorageBroken: The file has checksums, and its header says otherwise.
         StartError: It has checksums, and nothing here can keep them.
     """
-    has_mark = connection.pragma("application_id") == MARK
-    if has_mark and not _is_shimmed(connection):
+    if connection.pragma("application_id") != MARK:
+        return
+    if not _is_shimmed(connection):
         raise StartError(
             f"{path} has page checksums, and this build of apsw cannot keep them.",
             hint="Install apsw's wheel; it brings cksumvfs along.",
         )
-    if has_mark and not is_on(connection):
+    if not is_on(connection) and (is_recovered or connection.reserve_bytes() != _RESERVED):
         raise StorageBroken(
             f"{path} has page checksums, and its header denies it: its first page is damaged.",
             hint="Restore a backup.",

@@ -46,15 +46,18 @@ class Place:
 def open_connection(place: Place, *, may_create: bool = False) -> apsw.Connection:
     """A connection with everything set that readers and the writer share."""
     flags = apsw.SQLITE_OPEN_READWRITE
-    is_new = may_create and not os.path.exists(place.path)
+    is_new = may_create and _is_empty(place.path)
     if may_create:
         flags |= apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
         place.path, flags=flags, vfs=place.vfs, statementcachesize=_STATEMENT_CACHE
     )
     try:
-        if is_new:
-            _prepare_new(connection, place)
+        if is_new and place.storage is None:
+            # The log and its index get the database's own modes, so this is the moment.
+            os.chmod(place.path, 0o600)
+        if may_create and place.checksums and place.is_lasting:
+            _prepare_new(connection)
         settle(connection, place)
     except BaseException:
         connection.close()
@@ -62,12 +65,19 @@ def open_connection(place: Place, *, may_create: bool = False) -> apsw.Connectio
     return connection
 
 
-def _prepare_new(connection: apsw.Connection, place: Place) -> None:
-    """What can only be done before the first page is written."""
-    if place.storage is None:
-        # The log and its index get the database's own modes, so this is the moment.
-        os.chmod(place.path, 0o600)
-    if place.checksums and place.is_lasting:
+def _is_empty(path: str) -> bool:
+    """Nothing was ever written; a power cut while it was made may leave a file all the same."""
+    try:
+        return os.stat(path).st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def _prepare_new(connection: apsw.Connection) -> None:
+    """What can only be done before the first page is written, if none was."""
+    pragmas.busy_timeout(connection, milliseconds=BUSY_TIMEOUT_MS)
+    # SQLite is asked, and not the file: one that was being made is first taken back.
+    if connection.pragma("page_count") == 0:
         checksums.turn_on(connection)
 
 

@@ -173,8 +173,9 @@ class SqliteDatabase:
     def _connect(self, prepare: Callable[[apsw.Connection], None]) -> None:
         self._keep = connection = open_connection(self._place, may_create=True)
         # Before the log is moved: a checkpoint past the shim would leave wrong checksums.
-        checksums.check_header(connection, self.place)
+        checksums.check_header(connection, self.place, is_recovered=False)
         make_recovered_durable(connection)
+        checksums.check_header(connection, self.place)
         checksums.mark(connection)
         self.has_checksums = checksums.is_on(connection)
         prepare(connection)
