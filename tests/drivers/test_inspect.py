@@ -150,6 +150,7 @@ def test_its_answer_has_a_size(database: SqliteDatabase) -> None:
     assert 1 <= len(found.rows) < 10
 
 
+@pytest.mark.attack("A25")
 def test_it_does_not_show_what_signs_cursors(database: SqliteDatabase) -> None:
     """Who could read the key could make cursors."""
     found = database.inspect("SELECT seq, cursor_key FROM _freehold_meta", 1)

@@ -18,6 +18,7 @@ from freehold.cli.finding import (
     FolderOption,
     find_app,
 )
+from freehold.cli.hardening import keep_memory_private
 from freehold.cli.serving import DEFAULT_PORT, Serving, log_to_stderr, serve_app
 from freehold.errors import StartError
 
@@ -71,6 +72,7 @@ def serve(
         raise StartError(f"--upgrade {upgrade} is neither refuse nor apply.")
     if environment not in ("live", "test"):
         raise StartError(f"--environment {environment} is neither live nor test.")
+    keep_memory_private()
     log_to_stderr(as_json=log_json)
     serve_app(
         find_app(app or app_option),

@@ -9,17 +9,18 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from freehold.app import App
 from freehold.cli.console import say
 from freehold.errors import StartError, StorageBroken
+from freehold.rpc.failures import CONTROLS
 
 if TYPE_CHECKING:
     from freehold.access import Environment
@@ -204,6 +205,21 @@ def _limits(said: tuple[str, ...]) -> dict[str, int | float]:
     return found
 
 
+def _one_line(_logger: object, _method: str, said: MutableMapping[str, Any]) -> Any:
+    """Nothing that a caller sent begins a line of its own, or colours one."""
+    for name, value in said.items():
+        if isinstance(value, str):
+            said[name] = value.translate(CONTROLS)
+    return said
+
+
+def _exception_behind(_logger: object, _method: str, said: MutableMapping[str, Any]) -> Any:
+    """On the same line; the renderer for people would begin another one."""
+    if exception := said.pop("exception", None):
+        said["event"] = f"{said.get('event', '')}: {exception}"
+    return said
+
+
 def log_to_stderr(*, as_json: bool) -> None:
     """Send the library's log to standard error: a line for people, or JSON for programs."""
     import structlog
@@ -224,6 +240,8 @@ def log_to_stderr(*, as_json: bool) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _one_line,
+                *(() if as_json else (_exception_behind,)),
                 shape,
             ],
         )

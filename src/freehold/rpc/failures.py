@@ -24,7 +24,8 @@ from freehold.wire.codec import JSON
 LOG: Final = logging.getLogger("freehold.rpc")
 _TEXT_LENGTH_MAX: Final = 20_000
 _DETAIL_LENGTH_MAX: Final = 600
-_CONTROLS: Final = {
+#: What could begin a line of its own in a log, or colour one, and how it is written instead.
+CONTROLS: Final = {
     number: f"\\x{number:02x}"
     for number in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
     if number != 0x0A
@@ -72,9 +73,9 @@ def log(what: str, error: BaseException) -> None:
     try:
         text = "".join(traceback.format_exception(error))[-_TEXT_LENGTH_MAX:]
         line = f"{what}: {text}".encode(errors="backslashreplace").decode()
-        LOG.error("%s", line.translate(_CONTROLS))
+        LOG.error("%s", line.translate(CONTROLS))
     except Exception:
-        LOG.error("%s: an error that cannot be shown", what.translate(_CONTROLS))
+        LOG.error("%s: an error that cannot be shown", what.translate(CONTROLS))
 
 
 def _with_parts(error: CallError) -> CallError:

@@ -22,7 +22,7 @@ from freehold.db import IN_PROCESS, Caller, Context, Reader
 from freehold.db import Writer as WriterHandle
 from freehold.db.ports import Call
 from freehold.drivers.inprocess import InProcessCall
-from freehold.drivers.looking import Rows
+from freehold.drivers.looking import Mask, Rows
 from freehold.drivers.pending import Pending
 from freehold.drivers.postgres import preparation
 from freehold.drivers.postgres.address import Address
@@ -433,7 +433,8 @@ class PostgresDatabase:
 
     async def _inspect(self, line: Line, sql: str, rows_max: int) -> Rows:
         time_ms = self._limits.statement_time_ms_max
-        return await inspect_sql(line, sql, rows_max=rows_max, time_ms=time_ms)
+        hidden = Mask(self.context.cursor_key)
+        return await inspect_sql(line, sql, rows_max=rows_max, time_ms=time_ms, hidden=hidden)
 
     @contextmanager
     def opened(self) -> Iterator[PostgresDatabase]:

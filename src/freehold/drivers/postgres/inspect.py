@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from freehold.drivers.looking import Rows
+from freehold.drivers.looking import Mask, Rows
 from freehold.drivers.postgres.line import LOST, Line
 from freehold.drivers.postgres.refusals import gone
 from freehold.errors import DeadlineExceeded, InvalidArgument
@@ -24,9 +24,9 @@ _READS: Final = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"cursor_key", re.IGNORECASE)
 
 
-async def inspect_sql(line: Line, sql: str, *, rows_max: int, time_ms: int) -> Rows:
+async def inspect_sql(line: Line, sql: str, *, rows_max: int, time_ms: int, hidden: Mask) -> Rows:
     """
-    The rows of one SELECT.
+    The rows of one SELECT; a value that would show what is hidden is None.
 
     Raises:
         InvalidArgument: It is no SELECT, or PostgreSQL does not understand it.
@@ -55,8 +55,9 @@ async def inspect_sql(line: Line, sql: str, *, rows_max: int, time_ms: int) -> R
     except LOST:
         raise gone() from None
     except asyncpg.PostgresError as error:
-        raise InvalidArgument(f"PostgreSQL says: {error}.", path="text") from None
-    return _cut(Rows(columns=columns), found, rows_max)
+        said = "the value cannot be read" if hidden.hides(str(error)) else error
+        raise InvalidArgument(f"PostgreSQL says: {said}.", path="text") from None
+    return _cut(Rows(columns=columns), found, rows_max=rows_max, hidden=hidden)
 
 
 async def _some(statement: Any, count: int) -> list[list[Any]]:
@@ -64,10 +65,10 @@ async def _some(statement: Any, count: int) -> list[list[Any]]:
     return [list(row) for row in await cursor.fetch(count)]
 
 
-def _cut(rows: Rows, found: list[list[Any]], rows_max: int) -> Rows:
+def _cut(rows: Rows, found: list[list[Any]], *, rows_max: int, hidden: Mask) -> Rows:
     shown = 0
     for row in found:
-        values = [_shown(value) for value in row]
+        values = [None if hidden.hides(said := _shown(value)) else said for value in row]
         shown += sum(len(value) for value in values if isinstance(value, str))
         if len(rows.rows) == rows_max or shown > _SHOWN_MAX:
             rows.is_cut = True
