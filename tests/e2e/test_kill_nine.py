@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hotmetal.clients.hotmetal import (
     CreateIdeaInput,
     CreatePublicationInput,
@@ -96,6 +97,8 @@ async def create_user(server: ServerProcess) -> None:
         await dal.create_user(data=CreateUserInput(id="u", email="u@example.com", name="U"))
 
 
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P2")
 def test_nothing_that_was_answered_is_lost_and_nothing_is_half(tmp_path: Path) -> None:
     """20 kills: every acknowledged mutation is whole, every other one whole or absent."""
     chance = random.Random(SEED)

@@ -15,6 +15,8 @@ from tests.faults.proxy import CUTS, Choose, Fault, Proxy, by_chance, in_turn, p
 from tests.faults.share import FULL, SEED, note, share
 from tests.faults.world import World, serving
 
+pytestmark = pytest.mark.promise("P3")
+
 CLIENTS = 16
 
 

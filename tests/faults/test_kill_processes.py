@@ -15,6 +15,8 @@ import pytest
 from tests.faults.share import FULL, SEED, note, share
 from tests.faults.world import MUTATION_MS, World, world
 
+pytestmark = [pytest.mark.promise("P1"), pytest.mark.promise("P3")]
+
 CLIENTS = 16
 
 

@@ -27,6 +27,7 @@ def test_health_needs_no_key_and_tells_how_it_is(toy: Toy) -> None:
         "seq": 42,
         "writer": "ok",
         "storage": "ok",
+        "clock": "ok",
     }
 
 

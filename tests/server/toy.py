@@ -27,7 +27,7 @@ from freehold.db.caller import Caller
 from freehold.errors import Conflict, InvalidArgument, Unauthenticated, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import Gauge, Listen, Pages, Server, WriterState
-from freehold.server.seams import StorageState
+from freehold.server.seams import ClockState, StorageState
 from freehold.wire.frames import FrameSplitter, frame
 from freehold.wire.limits import Limits
 
@@ -63,6 +63,7 @@ class ToyHealth:
         self.seq = 0
         self.writer: WriterState = "ok"
         self.storage: StorageState = "ok"
+        self.clock: ClockState = "ok"
 
 
 class ToyNotes:

@@ -1,8 +1,9 @@
 """
-What is done beside the calls while an application is served: kept answers are forgotten, and it
-is kept when each service key was last used.
+What is done beside the calls while an application is served: kept answers are forgotten, it is
+kept when each service key was last used, and the wall clock is watched.
 
-Both go the way of every mutation, so that they never hold anybody up for longer than a batch.
+What is written goes the way of every mutation, so that it never holds anybody up for longer
+than a batch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from freehold.access import note_uses
+from freehold.app.clock_watch import LOOK_EVERY_S
 from freehold.errors import CallError
 from freehold.rpc.idempotency import sweep
 
@@ -29,14 +31,22 @@ ROWS_MAX: Final = 1_000
 @asynccontextmanager
 async def kept_house(running: OpenApp, *, every_s: float = EVERY_S) -> AsyncIterator[None]:
     """Keep house for the length of the block."""
-    task = asyncio.get_running_loop().create_task(_work(running, every_s))
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(_work(running, every_s)), loop.create_task(_watch(running))]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await _note_uses(running)
+
+
+async def _watch(running: OpenApp) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        running.clock_watch.look()
 
 
 async def _work(running: OpenApp, every_s: float) -> None:

@@ -24,6 +24,7 @@ from freehold.access import (
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.access.schema import ServiceKey
 from freehold.app.checks import check_file, check_server, require_file, require_server
+from freehold.app.clock_watch import ClockWatch
 from freehold.app.declaration import App, Database
 from freehold.app.places import Place, places
 from freehold.app.secrets import Secrets, find_secrets
@@ -107,6 +108,8 @@ class OpenApp:
         self.databases = databases
         self.secrets = secrets
         self.options = options
+        #: Looked at while it is served, see `housekeeping`.
+        self.clock_watch = ClockWatch(options.clock)
         self.contract: Contract = contract_of(app.name, list(app.entrypoints.values()))
         first = next(iter(databases.values()))
         self.authenticator = KeyAuthenticator(
@@ -167,6 +170,11 @@ class OpenApp:
         """The worst that any database says of its disk."""
         said = {database.storage for database in self.databases.values()}
         return "damaged" if "damaged" in said else "full" if "full" in said else "ok"
+
+    @property
+    def clock(self) -> Literal["ok", "jumped"]:
+        """Whether the wall clock was set a while ago."""
+        return self.clock_watch.state
 
     def start(self, on_loop: Callable[[Callable[[], None]], None]) -> None:
         """Start the threads; `on_loop` is how they reach the event loop."""

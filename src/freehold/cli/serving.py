@@ -176,7 +176,14 @@ def make_server(running: OpenApp, how: Serving) -> Server:
             contract.to_json(),
             contract.hash,
             openapi_json=openapi(msgspec.json.decode(contract.to_json())),
-            gauges=[gauge(name, words) for name, words in _GAUGES.items() if name in first.gauges],
+            gauges=[
+                *(gauge(name, words) for name, words in _GAUGES.items() if name in first.gauges),
+                Gauge(
+                    "freehold_clock_jumps",
+                    "How often the wall clock was set since the start.",
+                    lambda: running.clock_watch.jumps,
+                ),
+            ],
         ),
         listen=Listen(
             host=how.host,

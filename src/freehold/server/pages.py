@@ -68,6 +68,7 @@ def pages_app(
             "seq": pages.health.seq,
             "writer": state,
             "storage": storage,
+            "clock": pages.health.clock,
         }
         return _json(JSON.encode(parts), status=503 if stopped else 200)
 

@@ -17,6 +17,7 @@ from freehold.rpc.dispatch import Request
 WriterState = Literal["ok", "recovering", "stopped"]
 #: How the disk is, as far as anybody has noticed.
 StorageState = Literal["ok", "full", "damaged"]
+ClockState = Literal["ok", "jumped"]
 
 
 class Authenticator(Protocol):
@@ -68,6 +69,10 @@ class HealthSource(Protocol):
     @property
     def storage(self) -> StorageState:
         """`full` means that mutations wait for space, `damaged` that some pages are refused."""
+
+    @property
+    def clock(self) -> ClockState:
+        """`jumped` for an hour after the wall clock was set; nothing is wrong with the data."""
 
 
 @dataclass(frozen=True, slots=True)
