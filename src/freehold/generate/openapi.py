@@ -138,12 +138,14 @@ def _meaning(shape: Shape) -> str:
 
 
 def _problems(contract: Contract, named: str) -> dict[str, Any]:
-    """The schema of a status: the application's own errors say more than a plain problem."""
+    """
+    The schema of a status: the application's own errors say more than a plain problem.
+
+    The library's own can come with any status beside them, a `contract_mismatch` with 409 say.
+    """
     own = [name for name in named.split(", ") if name in contract.errors]
     refs = [{"$ref": f"#/components/schemas/{name}"} for name in own]
     general = {"$ref": f"#/components/schemas/{_PROBLEM}"}
-    if len(own) == len(named.split(", ")):
-        return refs[0] if len(refs) == 1 else {"anyOf": refs}
     return {"anyOf": [*refs, general]} if refs else general
 
 
