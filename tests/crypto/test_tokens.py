@@ -126,6 +126,8 @@ def test_a_source_that_gives_too_little_is_noticed() -> None:
         new_token("hm_", lambda count: b"\x00" * (count - 1))
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A13")
 def test_digests_are_compared_in_constant_time_only() -> None:
     """The functions that answer yes or no hold no `==`, no `in`, and one `compare_digest`."""
     room = Path(freehold.crypto.__file__).parent

@@ -120,10 +120,10 @@ class ToyNotes:
 
     def _commit(self) -> None:
         batch, self._batch = self._batch, []
-        self.notes += [args["text"] for _, args in batch]
+        self.notes += [str(args.get("text")) for _, args in batch]
         for request, args in batch:
             self.health.seq += 1
-            self._answer(request, args["text"])
+            self._answer(request, args.get("text"))
 
     def _answer(self, request: Request, value: Any) -> None:
         request.reply(Answer(self.health.seq, request.codec.encode(value)))

@@ -128,6 +128,35 @@ def test_only_two_files_read_time_and_draw_randomness() -> None:
     assert found == []
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A13")
+def test_no_digest_is_compared_but_in_constant_time() -> None:
+    """`==`, `!=` and `in` stop at the first byte that differs; `compare_digest` does not."""
+    word = re.compile(r"(\w+_)?(digest|hmac|secret|raw_key|token)", re.IGNORECASE)
+    # There nothing is compared that a stranger shows: two of our own keys when they are read, and
+    # what a call's arguments were with what they are now, under the caller's own key.
+    fine = ("freehold/crypto/ring.py", "freehold/rpc/idempotency.py")
+    found = []
+    for path in SOURCES:
+        if str(path).endswith(fine):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Compare):
+                continue
+            compared = [op for op in node.ops if not isinstance(op, ast.Is | ast.IsNot)]
+            sides = [node.left, *node.comparators]
+            named = [side for side in sides if not isinstance(side, ast.Constant)]
+            if compared and any(word.fullmatch(_last_name(side)) for side in named):
+                found.append(f"{name_of(path)}:{node.lineno}")
+
+    assert found == []
+
+
+def _last_name(node: ast.expr) -> str:
+    """What a value is called: `row.digest` is a digest, `len(digest)` is not."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
 def test_the_library_never_prints_or_asserts() -> None:
     """Output goes through the command line's console, invariants through `invariant()`."""
     found = []

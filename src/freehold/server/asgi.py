@@ -72,7 +72,7 @@ class PageExchange:
             "headers": headers,
             "client": None,
             "server": None,
-            "state": {"trusted": connection.trusted},
+            "state": {"trusted": connection.trusted, "source": connection.source},
         }
         self.closes = closes
         self.headless = headless

@@ -88,6 +88,12 @@ class Connection(asyncio.Protocol):
         self._held_for = 0
         self._pumping = False
 
+    @property
+    def source(self) -> str:
+        """The peer's address; empty on a Unix socket."""
+        peer = self.transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
     # -- what a subclass says ------------------------------------------------------------
 
     def begin(self, call: Any) -> None:
@@ -103,6 +109,9 @@ class Connection(asyncio.Protocol):
                 self.abort()
         elif self.phase < LINGER:
             self.end()
+
+    def recheck(self) -> None:
+        """A few times a second: whether its peer may still be here."""
 
     def stop(self) -> None:
         """The server stops: end when everything begun is answered."""

@@ -8,10 +8,11 @@ How bytes become a request is in `front`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
-from freehold.errors import CallError, InvalidArgument, UnknownMethod
+from freehold.errors import CallError, InvalidArgument, Unauthenticated, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import headers
 from freehold.server.known_heads import KnownHead
@@ -24,6 +25,7 @@ from freehold.server.refusals import (
     WrongVerb,
     http_problem,
 )
+from freehold.server.strangers import LATE_MAX
 from freehold.wire.codec import JSON, MSGPACK, Codec
 
 if TYPE_CHECKING:
@@ -157,13 +159,35 @@ class CallExchange:
         """Call, or refuse; the answer comes to `reply`, at once or later."""
         request = self.request
         if self.refusal is not None or request is None:
-            self.refuse(self.refusal or MalformedRequest("There is no request."))
+            refusal = self.refusal or MalformedRequest("There is no request.")
+            if not (isinstance(refusal, Unauthenticated) and self._refuses_late(refusal)):
+                self.refuse(refusal)
             return
         request.body = self.body
         try:
             self.connection.hub.dispatcher.call(request)
         except Exception as error:
             self.refuse(self.connection.hub.broke(error))
+
+    def _refuses_late(self, refusal: Unauthenticated) -> bool:
+        """Whether this stranger has shown so many wrong keys that his answer has to wait."""
+        connection = self.connection
+        strangers = connection.hub.strangers
+        wait_s = strangers.wait_s(connection.source, connection.now_ns)
+        if not wait_s:
+            return False
+        if strangers.late >= LATE_MAX:
+            self.closes = connection.is_last(self)
+            return False
+
+        def refuse() -> None:
+            strangers.late -= 1
+            self.closes = connection.is_last(self)
+            self.refuse(refusal)
+
+        strangers.late += 1
+        asyncio.get_running_loop().call_later(wait_s, refuse)
+        return True
 
     def reply(self, answer: Answer) -> None:
         """The call ended; hand its answer to the connection, as bytes."""

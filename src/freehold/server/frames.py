@@ -37,6 +37,7 @@ from freehold.server.connection import BODY, IDLE, LINGER, Connection
 from freehold.server.hub import NEVER, Hub
 from freehold.server.meter import UNKNOWN_METHOD
 from freehold.server.refusals import MalformedFrame, RequestTooSlow, TooManyConnections
+from freehold.server.strangers import LATE_MAX
 from freehold.wire.codec import MSGPACK
 from freehold.wire.frames import FrameSplitter, frame
 from freehold.wire.limits import Limits
@@ -214,8 +215,8 @@ class FramesConnection(Connection):
             for payload in payloads:
                 if self._greeted:
                     self._take_call(payload)
-                else:
-                    self._greet(payload)
+                elif not self._greet(payload):
+                    break
             if self._splitter.broken is not None:
                 raise MalformedFrame(self._splitter.broken)
         except CallError as refusal:
@@ -225,7 +226,8 @@ class FramesConnection(Connection):
         self._mind_deadline(len(data), anew=bool(payloads))
         self.pump_soon()
 
-    def _greet(self, payload: bytes) -> None:
+    def _greet(self, payload: bytes) -> bool:
+        """Welcome the peer, or refuse him; False when that comes later and nothing more counts."""
         try:
             word, version, raw = _read_greeting(payload)
             hello = _read_hello(raw)
@@ -238,10 +240,45 @@ class FramesConnection(Connection):
             )
         if hello.contract is not None:
             self.contract = headers.contract_hash(hello.contract)
-        self.hub.authenticator.caller(hello.key, trusted=self.trusted)
+        try:
+            self.hub.authenticator.caller(hello.key, trusted=self.trusted)
+        except Unauthenticated as refusal:
+            if not self._refuses_late(refusal):
+                raise
+            return False
         self.key = hello.key
         self._greeted = True
         self.put(frame(MSGPACK.encode(["welcome", VERSION, self.hub.welcome()])))
+        return True
+
+    def _refuses_late(self, refusal: Unauthenticated) -> bool:
+        """Whether this stranger has shown so many wrong keys that his answer has to wait."""
+        strangers = self.hub.strangers
+        wait_s = strangers.wait_s(self.source, self.now_ns)
+        if not wait_s or strangers.late >= LATE_MAX:
+            return False
+
+        def refuse() -> None:
+            strangers.late -= 1
+            if self.phase < LINGER:
+                self._refuse(refusal)
+
+        self._deaf = True
+        strangers.late += 1
+        asyncio.get_running_loop().call_later(wait_s, refuse)
+        return True
+
+    def recheck(self) -> None:
+        """A key that lives no more keeps no connection open."""
+        if self.key is None or self._deaf or self.finishing or self.phase >= LINGER:
+            return
+        try:
+            self.hub.authenticator.caller(self.key, trusted=self.trusted)
+        except Unauthenticated as refusal:
+            self._refuse(refusal)
+        except CallError:
+            # The keys cannot be read just now; the next call will say so.
+            return
 
     def _take_call(self, payload: bytes) -> None:
         try:

@@ -404,7 +404,8 @@ class HttpConnection(Connection):
 
     def is_last(self, exchange: Exchange) -> bool:
         """Whether nothing stands behind this exchange, read or half read."""
-        return not self.waiting and self.phase == IDLE and self._queue[-1] is exchange
+        queue = self._queue
+        return bool(queue) and queue[-1] is exchange and self.phase == IDLE and not self.waiting
 
     def is_first(self, exchange: Exchange) -> bool:
         """Whether this exchange may write."""

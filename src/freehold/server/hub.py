@@ -23,6 +23,7 @@ from freehold.server.gate import Gate
 from freehold.server.known_heads import KnownHeads
 from freehold.server.meter import CallMeter
 from freehold.server.seams import Authenticator, CallDispatcher
+from freehold.server.strangers import Strangers
 from freehold.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Hub:
         clock: Clock,
         ids: Ids,
         meter: CallMeter,
+        strangers: Strangers,
         welcome: Callable[[], dict[str, Any]],
     ) -> None:
         """
@@ -63,6 +65,7 @@ class Hub:
             clock: Deadlines are measured with its monotonic time.
             ids: For incident numbers.
             meter: Where calls are counted.
+            strangers: Where wrong keys are.
             welcome: What a hello is answered with.
         """
         self.dispatcher = dispatcher
@@ -77,6 +80,7 @@ class Hub:
         self.limits = limits
         self.clock = clock
         self.meter = meter
+        self.strangers = strangers
         self.welcome = welcome
         self.known_heads = KnownHeads()
         self.connections: set[Connection] = set()
@@ -157,6 +161,8 @@ class Hub:
         if not self._granted:
             self._look_at(self.connections, now_ns)
             self._look_at(self.turned_away, now_ns)
+        for connection in [*self.connections]:
+            connection.recheck()
         self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
 
     @staticmethod

@@ -37,6 +37,7 @@ from freehold.server.listen import (
 from freehold.server.meter import CallMeter, MetricsText
 from freehold.server.pages import Pages, pages_app
 from freehold.server.seams import Authenticator, CallDispatcher
+from freehold.server.strangers import Strangers
 from freehold.wire.limits import Limits
 
 T = TypeVar("T")
@@ -94,15 +95,23 @@ class Server:
         self._listen = listen or Listen()
         self.limits = limits or Limits()
         meter = CallMeter()
+        clock = clock or SystemClock()
+        strangers = Strangers(self.limits)
         self._hub = Hub(
             dispatcher,
             authenticator,
-            pages=pages_app(pages, authenticator, metrics=MetricsText(meter, pages.gauges)),
+            pages=pages_app(
+                pages,
+                authenticator,
+                metrics=MetricsText(meter, pages.gauges),
+                late_s=lambda source: strangers.wait_s(source, clock.monotonic_ns()),
+            ),
             gate=Gate(self._listen.hosts, self._listen.origins),
             limits=self.limits,
-            clock=clock or SystemClock(),
+            clock=clock,
             ids=ids or SystemIds(),
             meter=meter,
+            strangers=strangers,
             welcome=lambda: {
                 "app": pages.service,
                 "version": pages.version,

@@ -7,6 +7,7 @@ is not a page is a problem, as everywhere. Calls never come here, see `front`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from freehold.errors import CallError, problem
+from freehold.errors import CallError, Unauthenticated, problem
 from freehold.server.headers import key_of, readable
 from freehold.server.refusals import AddressUnknown, WrongVerb
 from freehold.server.seams import Authenticator, Gauge, HealthSource
@@ -53,9 +54,30 @@ class Pages:
 
 
 def pages_app(
-    pages: Pages, authenticator: Authenticator, *, metrics: Callable[[], bytes]
+    pages: Pages,
+    authenticator: Authenticator,
+    *,
+    metrics: Callable[[], bytes],
+    late_s: Callable[[str], float] = lambda _: 0.0,
 ) -> ASGIApp:
-    """The pages as an ASGI application; `scope["state"]["trusted"]` says who needs no key."""
+    """
+    The pages as an ASGI application; `scope["state"]` has who needs no key and his address.
+
+    Args:
+        pages: What they show.
+        authenticator: Knows the callers.
+        metrics: Makes `/metrics`.
+        late_s: Counts a wrong key from an address; how long its refusal waits.
+    """
+
+    async def need_key(request: Request) -> None:
+        authorization = request.headers.get("authorization")
+        try:
+            key = key_of(None if authorization is None else authorization.encode("latin-1"))
+            authenticator.caller(key, trusted=request.state.trusted)
+        except Unauthenticated:
+            await asyncio.sleep(late_s(request.state.source))
+            raise
 
     async def health(_: Request) -> Response:
         state = pages.health.writer
@@ -73,15 +95,15 @@ def pages_app(
         return _json(JSON.encode(parts), status=503 if stopped else 200)
 
     async def contract(request: Request) -> Response:
-        _need_key(request, authenticator)
+        await need_key(request)
         return _json(pages.contract_json)
 
     async def openapi(request: Request) -> Response:
-        _need_key(request, authenticator)
+        await need_key(request)
         return _json(pages.openapi_json)
 
     async def show_metrics(request: Request) -> Response:
-        _need_key(request, authenticator)
+        await need_key(request)
         return Response(metrics(), media_type="text/plain; version=0.0.4")
 
     app = Starlette(
@@ -101,12 +123,6 @@ def pages_app(
     # A path is what it is: a redirect would only hide a typing mistake.
     app.router.redirect_slashes = False
     return app
-
-
-def _need_key(request: Request, authenticator: Authenticator) -> None:
-    authorization = request.headers.get("authorization")
-    key = key_of(None if authorization is None else authorization.encode("latin-1"))
-    authenticator.caller(key, trusted=request.state.trusted)
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
