@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import apsw
 import pytest
 
 from freehold.access import LATER_COLUMNS, list_keys
 from freehold.app.opening import Options, open_app
 from freehold.drivers.postgres import blocking_connection
+from freehold.drivers.sqlite import Place, open_connection
 from freehold.testing import shared_cluster
 from tests.access.world import APP, PLACES, served
 
@@ -22,7 +22,7 @@ def test_keys_of_before_live_on(place: str, tmp_path: Path) -> None:
     with served(tmp_path, place, database=url) as world:
         minted = world.mint("Door.*")
     if url is None:
-        old = apsw.Connection(str(tmp_path / "data" / "main.db"))
+        old = open_connection(Place(str(tmp_path / "data" / "main.db")))
         for name in LATER_COLUMNS:
             old.execute(f"ALTER TABLE _freehold_keys DROP COLUMN {name}")
         old.execute("DROP TABLE _freehold_key_uses")
