@@ -34,6 +34,7 @@ Every error of Freehold, each with the code that travels.
         │   └── SecretGone              secret_gone; what was revealed is not kept
         ├── Overloaded              overloaded          503, retryable
         │   └── RateLimited             rate_limited        429, one key calls too much
+        │       └── TooManyKeys         (same)              … idempotency keys are remembered
         ├── Unavailable             unavailable         503, retryable
         │   ├── StorageFull             no space left; nothing was written
         │   ├── StorageDamaged          a page is not what was written; nothing of it is served
@@ -316,6 +317,10 @@ class RateLimited(Overloaded):
     code = "rate_limited"
     status = 429
     title = "The key calls too much"
+
+
+class TooManyKeys(RateLimited):
+    """This key has too many idempotency keys that are remembered; nothing was done."""
 
 
 class Unavailable(CallError):

@@ -44,6 +44,7 @@ from freehold.rpc.idempotency import (
 from freehold.schema import Schema
 from freehold.testing import ENGINES, TestDatabase, engine_database
 from freehold.wire.codec import JSON, MSGPACK, Codec
+from freehold.wire.limits import Limits
 
 ADA = Caller("ada", scopes=frozenset({"*"}))
 BOB = Caller("bob", scopes=frozenset({"*"}))
@@ -138,12 +139,12 @@ SCHEMA = Schema([Order, KeptAnswer], is_system=True)
 class Desk:
     """The shop on one engine: calls in, answers out."""
 
-    def __init__(self, database: TestDatabase) -> None:
+    def __init__(self, database: TestDatabase, *, limits: Limits | None = None) -> None:
         self.clock = database.clock
         self.database: Any = database.database
         self.dispatcher = Dispatcher(
             [Shop], {"main": self.database}, contract=contract_of("shop", [Shop]),
-            clock=database.clock,
+            clock=database.clock, limits=limits,
         )  # fmt: skip
 
     async def call(
@@ -190,6 +191,7 @@ async def opened(database: TestDatabase) -> AsyncIterator[Desk]:
         yield Desk(database)
 
 
+@pytest.mark.promise("P4")
 def test_a_repeated_call_gets_the_first_answer(database: TestDatabase) -> None:
     """The same bytes, and one effect."""
 
@@ -218,6 +220,7 @@ def test_calls_with_other_keys_or_none_are_other_calls(database: TestDatabase) -
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_two_in_one_batch_are_one(database: TestDatabase) -> None:
     """The second one finds the first one's row, and both are told after the same commit."""
 
@@ -231,6 +234,7 @@ def test_two_in_one_batch_are_one(database: TestDatabase) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.attack("A10")
 def test_a_key_with_other_arguments_is_refused(database: TestDatabase) -> None:
     """It is executed neither as the first call nor as the second."""
 
@@ -265,6 +269,7 @@ def test_the_same_arguments_may_be_written_otherwise(database: TestDatabase) -> 
     asyncio.run(story())
 
 
+@pytest.mark.attack("A9")
 def test_another_caller_has_keys_of_his_own(database: TestDatabase) -> None:
     """Nobody gets another's answer by guessing his key."""
 
@@ -280,6 +285,7 @@ def test_another_caller_has_keys_of_his_own(database: TestDatabase) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.attack("A9")
 def test_rights_are_looked_at_again(database: TestDatabase) -> None:
     """A key that lost its scope does not get the kept answer."""
 
@@ -294,6 +300,7 @@ def test_rights_are_looked_at_again(database: TestDatabase) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_a_refusal_is_kept_with_the_state_it_saw(database: TestDatabase) -> None:
     """Asked again it is the same, class, parts and all, though the data has changed since."""
 
@@ -370,6 +377,7 @@ def test_between_others_in_a_batch_everybody_is_on_their_own(database: TestDatab
     asyncio.run(story())
 
 
+@pytest.mark.attack("A11")
 def test_a_secret_is_repeated_for_ten_minutes_only(database: TestDatabase) -> None:
     """It lies sealed meanwhile; then it is said that it was done."""
 
@@ -406,6 +414,7 @@ def test_a_long_answer_is_not_kept_but_the_fact_is(database: TestDatabase) -> No
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_after_a_week_a_key_is_as_good_as_new(database: TestDatabase) -> None:
     """By its time, whether it was swept or not."""
 
@@ -424,6 +433,7 @@ def test_after_a_week_a_key_is_as_good_as_new(database: TestDatabase) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.attack("A10")
 def test_the_sweep_forgets_what_has_expired(database: TestDatabase) -> None:
     """And nothing else; secrets whose time is over lose their text."""
 

@@ -192,6 +192,7 @@ def test_later_calls_use_earlier_results(database: TestDatabase, codec: Codec) -
     assert database.database.seq == 1
 
 
+@pytest.mark.promise("P2")
 def test_one_failure_undoes_all(database: TestDatabase) -> None:
     """And says which call it was, with the path as it was written."""
 
@@ -226,6 +227,7 @@ def test_queries_alone_see_one_snapshot_and_write_nothing(database: TestDatabase
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_a_transaction_is_done_once_under_its_key(database: TestDatabase) -> None:
     """Repeated, it is answered as the first time, in either codec; refusals too."""
 

@@ -40,6 +40,7 @@ from freehold.rpc.contract import Contract
 from freehold.rpc.entrypoint import Entrypoint
 from freehold.rpc.failures import LOG, Failures, log
 from freehold.rpc.idempotency import Replayed, run_once
+from freehold.rpc.live_keys import LiveKeys
 from freehold.rpc.method import Method
 from freehold.rpc.names import nearest
 from freehold.rpc.refusals import place_of
@@ -114,6 +115,7 @@ class Request(msgspec.Struct, eq=False):
             invoke=lambda: self._invoke(db, args),
             failures=target.failures,
             pepper=target.pepper,
+            live=target.live,
         )
 
     def _invoke(self, db: Reader, args: tuple[Any, ...]) -> bytes:
@@ -129,6 +131,8 @@ class Request(msgspec.Struct, eq=False):
 
     def done(self, seq: int, value: Any, /) -> None:
         """Answer with the encoded result."""
+        if self.idempotency_key is not None and self.target.live is not None:
+            self.target.live.add(self.caller)
         if (allowance := self.allowance) is not None:
             self.allowance = None
             allowance.end()
@@ -186,6 +190,7 @@ class Target:
         failures: Makes errors of exceptions.
         pepper: What fingerprints of arguments are made with.
         audit: The database's audit log, if it has one.
+        live: Counts the idempotency keys of the database; of a mutation only.
     """
 
     __slots__ = (
@@ -199,6 +204,7 @@ class Target:
         "full_name",
         "hand_over",
         "is_audited",
+        "live",
         "method",
         "pepper",
     )
@@ -213,11 +219,13 @@ class Target:
         failures: Failures,
         pepper: Secret | None = None,
         audit: AuditLog | None = None,
+        live: LiveKeys | None = None,
     ) -> None:
         self._audit = audit if method.kind == "mutation" else None
         #: Whoever calls it, it is written down.
         self.is_audited = audit is not None and (method.audited or audit.everything)
         self.method = method
+        self.live = live if method.kind == "mutation" else None
         self.pepper = pepper
         self.database_name = database_name
         self.answer_bytes_max = limits.answer_bytes_max
@@ -316,6 +324,8 @@ class Dispatcher:
         self._contract = contract.hash
         self._contracts = frozenset((contract.hash, *contracts_known))
         self._targets: dict[str, Target] = {}
+        #: The idempotency keys of each database, by its name.
+        self.live_keys = {name: LiveKeys(limits.idempotency_keys_max) for name in databases}
         for entrypoint in entrypoints:
             database = _database(entrypoint, databases)
             for method in entrypoint.__methods__.values():
@@ -327,6 +337,7 @@ class Dispatcher:
                     failures=self._failures,
                     pepper=pepper,
                     audit=(audits or {}).get(entrypoint.database),
+                    live=self.live_keys[entrypoint.database],
                 )
                 self._targets[f"{entrypoint.__name__}.{method.name}"] = target
                 self._targets[target.full_name] = target

@@ -42,6 +42,7 @@ from freehold.wire.codec import JSON, MSGPACK, Codec
 
 if TYPE_CHECKING:
     from freehold.rpc.failures import Failures
+    from freehold.rpc.live_keys import LiveKeys
 
 #: How long a repeated call gets the first answer; longer than any client goes on trying.
 KEPT_S: Final = 7 * 86_400
@@ -120,9 +121,12 @@ class Replayed(Exception):
 class KeptRefusal(Refused):
     """A refusal that is to be kept, once what the mutation wrote is taken back."""
 
-    def __init__(self, error: CallError, kept: KeptAnswer, *, over_expired: bool) -> None:
+    def __init__(
+        self, error: CallError, kept: KeptAnswer, *, over_expired: bool, live: LiveKeys | None
+    ) -> None:
         super().__init__(error)
         self._kept = kept
+        self._live = live
         self._over_expired = over_expired
 
     def keep(self, db: Writer) -> None:
@@ -132,11 +136,14 @@ class KeptRefusal(Refused):
             row = self._kept
             db.delete(KeptAnswer, (row.principal, row.user, row.method, row.key))
         db.insert(self._kept)
+        if self._live is not None:
+            self._live.add(db.caller)
 
 
 def run_once(
     db: Writer, key: str, method: Called, *, args: tuple[Any, ...], codec: Codec,
     invoke: typing.Callable[[], bytes], failures: Failures, pepper: Secret | None,
+    live: LiveKeys | None = None,
 ) -> bytes:  # fmt: skip
     """
     Run a mutation under a key, or give the answer that is kept under it.
@@ -150,9 +157,11 @@ def run_once(
         invoke: Runs the function and encodes what it returned.
         failures: Makes of a refusal what the caller hears.
         pepper: What fingerprints of arguments are made with.
+        live: Knows whether the caller may have one more key; who commits tells it.
 
     Raises:
         Replayed: There is an answer.
+        TooManyKeys: There is none, and no room for it.
         IdempotencyMismatch: The key was used with other arguments.
         KeptRefusal: The function refused, and that is to be kept.
     """
@@ -170,6 +179,8 @@ def run_once(
         arguments=digest, outcome="ok", codec=codec.name, expires_at=db.now + KEPT_S,
     )  # fmt: skip
     try:
+        if live is not None:
+            live.require_room(db.caller)
         body = invoke()
     except _KEPT as error:
         told = failures.told(error, method.full_name)
@@ -178,6 +189,7 @@ def run_once(
             error,
             msgspec.structs.replace(kept, outcome="failed", codec="json", answer=body),
             over_expired=over_expired,
+            live=live,
         ) from None
     except Exception:
         if db.is_tentative:

@@ -84,6 +84,7 @@ class Together:
         "codec",
         "failures",
         "full_name",
+        "live",
         "method",
         "pepper",
         "steps",
@@ -99,6 +100,8 @@ class Together:
     ) -> None:
         self.steps = steps
         self.pepper = pepper
+        #: Of the first mutation among them; None when they only read.
+        self.live = next((step.target.live for step in steps if step.target.live), None)
         self.failures = failures
         self.answer_bytes_max = limits.answer_bytes_max
         self._bytes_max = limits.body_bytes_max

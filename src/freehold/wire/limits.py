@@ -86,6 +86,8 @@ class Limits:
     bad_key_wait_s: float = 1.0
     #: Calls of one transaction: they hold the writer for as long as all of them take.
     batch_calls_max: int = 100
+    #: Of one service key, remembered for seven days: 16 mutations a second, and some gigabytes.
+    idempotency_keys_max: int = 10_000_000
     #: One commit's share: the wait of the last one in a batch is the batch's whole time.
     batch_size_max: int = 256
     #: A page is decoded and encoded at once, on the thread that answers everybody.

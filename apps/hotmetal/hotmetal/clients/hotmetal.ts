@@ -542,6 +542,13 @@ class TooLarge extends CallError {
   }
 }
 
+/** This key has too many idempotency keys that are remembered; nothing was done. */
+class TooManyKeys extends RateLimited {
+  constructor(problem: Problem) {
+    super({ error: "TooManyKeys", ...problem });
+  }
+}
+
 /** There is no key, or it is not one that lives. */
 class Unauthenticated extends CallError {
   constructor(problem: Problem) {
@@ -1563,6 +1570,7 @@ const _KINDS: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["StorageDamaged", StorageDamaged],
   ["StorageFull", StorageFull],
   ["TooLarge", TooLarge],
+  ["TooManyKeys", TooManyKeys],
   ["Unauthenticated", Unauthenticated],
   ["UnknownMethod", UnknownMethod],
   ["IdeaAlreadyPromoted", IdeaAlreadyPromoted],
@@ -3013,6 +3021,7 @@ export {
   StorageDamaged,
   StorageFull,
   TooLarge,
+  TooManyKeys,
   Unauthenticated,
   Unavailable,
   UnknownMethod,

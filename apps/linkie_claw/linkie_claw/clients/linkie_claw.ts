@@ -540,6 +540,13 @@ class TooLarge extends CallError {
   }
 }
 
+/** This key has too many idempotency keys that are remembered; nothing was done. */
+class TooManyKeys extends RateLimited {
+  constructor(problem: Problem) {
+    super({ error: "TooManyKeys", ...problem });
+  }
+}
+
 /** There is no key, or it is not one that lives. */
 class Unauthenticated extends CallError {
   constructor(problem: Problem) {
@@ -1566,6 +1573,7 @@ const _KINDS: ReadonlyMap<string, _Kind> = new Map<string, _Kind>([
   ["StorageDamaged", StorageDamaged],
   ["StorageFull", StorageFull],
   ["TooLarge", TooLarge],
+  ["TooManyKeys", TooManyKeys],
   ["Unauthenticated", Unauthenticated],
   ["UnknownMethod", UnknownMethod],
   ["ClaimLost", ClaimLost],
@@ -3509,6 +3517,7 @@ export {
   StorageDamaged,
   StorageFull,
   TooLarge,
+  TooManyKeys,
   Unauthenticated,
   Unavailable,
   UnknownMethod,
