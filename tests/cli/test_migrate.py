@@ -140,3 +140,27 @@ def test_a_rehearsal_counts_on_a_copy(tmp_path: Path, where: list[str]) -> None:
     assert states(tmp_path, where) == [("0001_initial", "applied"), ("0002_colours", "waiting")]
     shown = freehold("sql", "select count(*) from notes", "--json", *where, cwd=tmp_path)
     assert "waits for 0002_colours" in shown.err or shown.json()["rows"] == [[1]]
+
+
+@pytest.mark.promise("P19")
+def test_a_migration_is_undone(tmp_path: Path, where: list[str]) -> None:
+    """Where nothing is lost; what would be is counted, and goes only when that is said."""
+    app = write_notes(tmp_path, with_migrations=True)
+    plan(tmp_path)
+    app.write_text(app.read_text().replace(*COLOUR))
+    plan(tmp_path, "--name", "colours")
+    assert freehold("migrate", "apply", *where, cwd=tmp_path).code == 0
+
+    undone = freehold("migrate", "undo", "--json", *where, cwd=tmp_path)
+    waiting = states(tmp_path, where)
+    assert freehold("migrate", "apply", *where, cwd=tmp_path).code == 0
+    assert freehold("seed", *where, cwd=tmp_path).code == 0
+    refused = freehold("migrate", "undo", "--to", "0", *where, cwd=tmp_path)
+    gone = freehold("migrate", "undo", "--to", "0", "--discard-since", *where, cwd=tmp_path)
+
+    assert (undone.code, undone.json()["undone"]) == (0, ["0002_colours"])
+    assert waiting == [("0001_initial", "applied"), ("0002_colours", "waiting")]
+    assert refused.code == 1
+    assert "would lose what was written since: 1 rows of notes" in refused.err
+    assert gone.code == 0
+    assert states(tmp_path, where) == [("0001_initial", "waiting"), ("0002_colours", "waiting")]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -14,93 +12,14 @@ from freehold.clock import ManualClock
 from freehold.errors import DatabaseTooNew, MigrationFailed
 from freehold.migrate.apply import apply
 from freehold.migrate.looks import Rehearsal
-from freehold.migrate.postgres.apply import apply as postgres_apply
-from freehold.migrate.postgres.rehearse import rehearse as rehearse_server
 from freehold.migrate.rehearse import rehearse as rehearse_file
 from freehold.testing.cluster import Cluster
-from tests.migrate import postgres_worlds, sealing_worlds, worlds
-from tests.migrate.sealing_worlds import SEALER
+from tests.migrate import sealing_worlds, worlds
+from tests.migrate.live import File, Server, file_live, server_live
 from tests.migrate.test_apply import shop_later
 from tests.migrate.worlds import shop
 
 pytestmark = pytest.mark.promise("P19")
-
-
-class File:
-    """A file that is served: its connection stays open all the while."""
-
-    by_hand = staticmethod(worlds.by_hand)
-    built = staticmethod(worlds.built)
-
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
-        self.path = path
-        self.connection = connection
-
-    def fill(self) -> None:
-        worlds.fill_shop(self.connection)
-
-    def apply(self, migrations: list[Any]) -> None:
-        apply(self.connection, migrations, clock=ManualClock(), sealer=SEALER)
-
-    def run(self, sql: str) -> None:
-        self.connection.execute(sql).fetchall()
-
-    def rehearse(self, migrations: list[Any], **more: Any) -> Rehearsal:
-        return rehearse_file(self.path, migrations, clock=ManualClock(), sealer=SEALER, **more)
-
-    def content(self) -> object:
-        files = {each.name for each in self.path.parent.iterdir()}
-        return worlds.content(self.connection), files
-
-
-class Server:
-    """A schema of a server."""
-
-    by_hand = staticmethod(postgres_worlds.by_hand)
-    built = staticmethod(postgres_worlds.built_for_postgres)
-
-    def __init__(self, url: str, connection: postgres_worlds.Blocking) -> None:
-        self.url = url
-        self.connection = connection
-
-    def fill(self) -> None:
-        postgres_worlds.fill_shop(self.connection)
-
-    def apply(self, migrations: list[Any]) -> None:
-        postgres_apply(self.connection, migrations, clock=ManualClock(), sealer=SEALER)
-
-    def run(self, sql: str) -> None:
-        self.connection.run(sql)
-
-    def rehearse(self, migrations: list[Any], **more: Any) -> Rehearsal:
-        with postgres_worlds.connected(self.url) as own:
-            return rehearse_server(own, migrations, clock=ManualClock(), sealer=SEALER, **more)
-
-    def content(self) -> object:
-        schemas = self.connection.rows("SELECT nspname::text FROM pg_namespace ORDER BY 1")
-        return postgres_worlds.content(self.connection), [name for (name,) in schemas]
-
-
-@contextmanager
-def _file(tmp_path: Path, _: Callable[[], Cluster]) -> Iterator[File]:
-    with worlds.opened(tmp_path / "main.db") as connection:
-        yield File(tmp_path / "main.db", connection)
-
-
-@contextmanager
-def _server(_: Path, postgres: Callable[[], Cluster]) -> Iterator[Server]:
-    url = postgres().new_schema()
-    with postgres_worlds.connected(url) as connection:
-        yield Server(url, connection)
-
-
-@pytest.fixture(params=[_file, _server], ids=["sqlite", "postgresql"])
-def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[File | Server]:
-    """A shop that serves."""
-    with request.param(tmp_path, lambda: request.getfixturevalue("postgres")) as found:
-        found.apply(found.built(shop()))
-        found.fill()
-        yield found
 
 
 def test_a_rebuild_keeps_everything(live: File | Server) -> None:
@@ -172,7 +91,7 @@ def test_values_that_nobody_said_would_change_are_found(live: File | Server) -> 
 
 def test_sealing_is_rehearsed_too(tmp_path: Path, postgres: Cluster) -> None:
     """And no copy of it is left."""
-    for make in (_file, _server):
+    for make in (file_live, server_live):
         with make(tmp_path, lambda: postgres) as live:
             live.apply(live.built(sealing_worlds.in_clear()))
             live.run("INSERT INTO accounts VALUES ('p', 1, 'clear', NULL)")

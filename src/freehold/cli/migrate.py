@@ -136,6 +136,54 @@ def rehearse(
         raise typer.Exit(1)
 
 
+@commands.command("undo")
+def undo(
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    folder: FolderOption = DEFAULT_FOLDER,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="The migration to go back to; default: the one before the last."),
+    ] = None,
+    discard_since: Annotated[
+        bool,
+        typer.Option("--discard-since", help="What was written since and has no place may go."),
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Which database, when there are several.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Go back to an earlier migration, where nothing is lost by it. Who serves must be stopped before.
+
+    Example: [bold]freehold migrate undo --to 0003_tags[/]
+    """
+    from freehold.app.opening import Options
+    from freehold.app.undoing import undo as undo_one
+
+    options = Options(folder=folder.resolve(), database=database)
+    done = undo_one(find_app(app), options, name=name, to=to, discard_since=discard_since)
+    if as_json:
+        show_json(
+            {
+                "undone": done.migrations,
+                "version": done.version,
+                "lost": done.lost,
+                "restored": str(done.restored) if done.restored else None,
+                "kept": str(done.kept) if done.kept else None,
+            }
+        )
+        return
+    if done.restored:
+        say(f"the tables are those of {done.restored.name} again")
+    for sentence in done.lost:
+        say(f"LOST: {sentence}")
+    if done.kept:
+        say(f"what was there before is in {done.kept.name}")
+    say(f"undid {', '.join(done.migrations)}; start the version of the application from before")
+
+
 @commands.command("adopt")
 def adopt(
     app: AppOption = None,

@@ -176,7 +176,7 @@ def adopt(
             hint="Say which one it has had." if fitting else "Bring it to that shape first.",
         )
     had = list(migrations[: fitting[0].number])
-    with _whole_or_nothing(connection):
+    with whole_or_nothing(connection):
         record(connection, had, clock=clock)
     return Applied(tuple(migration.name for migration in had), had[-1].number)
 
@@ -210,13 +210,13 @@ def transact(
     last = migrations[-1].name
     with (
         _dropped_on_failure(snapshot),
-        _foreign_keys_off(connection),
-        _whole_or_nothing(connection),
+        foreign_keys_off(connection),
+        whole_or_nothing(connection),
     ):
         for migration in migrations:
             run_migration(connection, migration, on_progress, sealer=sealer)
         tell(Progress("verify", last, 0, 0))
-        _require_references(connection, last)
+        require_references(connection, last)
         if expected is not None:
             _require_arrival(connection, expected, last)
         finish()
@@ -245,7 +245,7 @@ def _dropped_on_failure(snapshot: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def _foreign_keys_off(connection: apsw.Connection) -> Iterator[None]:
+def foreign_keys_off(connection: apsw.Connection) -> Iterator[None]:
     """Off while tables are rebuilt, on afterwards; each time looking that it took."""
     connection.execute("PRAGMA foreign_keys = OFF")
     if number(connection, "PRAGMA foreign_keys"):
@@ -261,7 +261,7 @@ def _foreign_keys_off(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _whole_or_nothing(connection: apsw.Connection) -> Iterator[None]:
+def whole_or_nothing(connection: apsw.Connection) -> Iterator[None]:
     """One transaction; whatever goes wrong in it, the database is as it was."""
     try:
         connection.execute("BEGIN IMMEDIATE /* migrations */", can_cache=False)
@@ -290,7 +290,13 @@ def _commit(connection: apsw.Connection) -> None:
         ) from error
 
 
-def _require_references(connection: apsw.Connection, name: str) -> None:
+def require_references(connection: apsw.Connection, name: str) -> None:
+    """
+    See that every reference points at a row.
+
+    Raises:
+        MigrationFailed: One does not.
+    """
     broken: dict[tuple[str, str], int] = {}
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         broken[table, parent] = broken.get((table, parent), 0) + 1

@@ -44,7 +44,7 @@ class Draft:
             name
             for (name,) in rows(source, "SELECT name FROM pragma_table_list WHERE type = 'shadow'")
         }
-        for piece in _pieces(source):
+        for piece in pieces_of(source):
             if piece.table in shadows:
                 continue
             try:
@@ -98,7 +98,7 @@ class Draft:
         """The statements that make the ordinary tables and their indexes."""
         return [
             piece.sql
-            for piece in _pieces(self._connection)
+            for piece in pieces_of(self._connection)
             if piece.kind in ("table", "index")
             and not piece.sql.upper().startswith("CREATE VIRTUAL")
             and not self._is_of_virtual(piece.table)
@@ -108,7 +108,7 @@ class Draft:
         """The table's own indexes and triggers, which a DROP TABLE takes away."""
         return [
             piece
-            for piece in _pieces(self._connection)
+            for piece in pieces_of(self._connection)
             if piece.kind in ("index", "trigger") and piece.table.lower() == table.lower()
         ]
 
@@ -121,7 +121,7 @@ class Draft:
         """
         candidates = [
             piece
-            for piece in _pieces(self._connection)
+            for piece in pieces_of(self._connection)
             if piece.kind == "view"
             or (piece.kind == "trigger" and piece.table.lower() != table.lower())
         ]
@@ -146,7 +146,8 @@ class Draft:
         return kinds != [("table",)]
 
 
-def _pieces(connection: apsw.Connection) -> list[Piece]:
+def pieces_of(connection: apsw.Connection) -> list[Piece]:
+    """Every piece that is not the engine's or Freehold's own, in an order that builds them."""
     found = rows(
         connection,
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY "

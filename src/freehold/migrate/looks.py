@@ -148,7 +148,7 @@ def compared(before: Look, after: Look, migrations: Sequence[Migration]) -> tupl
 
     Columns that a statement sets, seals, or gives another type are not held to their hash.
     """
-    said = _Said.of(migrations)
+    said = Said.of(migrations)
     lost: list[str] = []
     changed: list[str] = []
     for table, rows in before.rows.items():
@@ -179,7 +179,7 @@ def compared(before: Look, after: Look, migrations: Sequence[Migration]) -> tupl
 
 
 def _compare_columns(
-    before: Look, after: Look, said: _Said, *, table: str, lost: list[str], changed: list[str]
+    before: Look, after: Look, said: Said, *, table: str, lost: list[str], changed: list[str]
 ) -> None:
     now = said.table(table)
     for name, column in before.columns[table].items():
@@ -202,7 +202,7 @@ def _compare_columns(
             lost.append(f"{where}: values are others than before, and no statement sets them")
 
 
-def _compare_children(before: Look, after: Look, said: _Said, lost: list[str]) -> None:
+def _compare_children(before: Look, after: Look, said: Said, lost: list[str]) -> None:
     for (child, columns, parent), found in before.children.items():
         now = (
             said.table(child),
@@ -222,7 +222,7 @@ def _compare_children(before: Look, after: Look, said: _Said, lost: list[str]) -
             lost.append(f"{now[0]}: rows point at other rows of {now[2]} than before")
 
 
-class _Said:
+class Said:
     """What the statements say: new names, columns that they set, and what they drop."""
 
     def __init__(self) -> None:
@@ -232,14 +232,15 @@ class _Said:
         self.dropped: set[str] = set()
 
     @classmethod
-    def of(cls, migrations: Sequence[Migration]) -> _Said:
+    def of(cls, migrations: Sequence[Migration]) -> Said:
+        """What all of them say, one after the other."""
         said = cls()
         for migration in migrations:
             for statement in migration.statements:
                 if statement.seal:
                     said.set.add((statement.seal.table.lower(), statement.seal.column.lower()))
                 else:
-                    said._read(tokens(statement.sql), is_rebuild=statement.rebuild is not None)
+                    said.read(tokens(statement.sql), is_rebuild=statement.rebuild is not None)
         return said
 
     def table(self, name: str) -> str:
@@ -250,9 +251,10 @@ class _Said:
         """What a column is called afterwards; the table by its name before."""
         return self._columns.get((table, name), name)
 
-    def _read(self, text: list[Token], *, is_rebuild: bool) -> None:
+    def read(self, text: list[Token], *, is_rebuild: bool) -> None:
+        """One statement more."""
         words = [token.normal for token in text]
-        names = [_name(token) for token in text]
+        names = [name_of(token) for token in text]
         if words[:1] == ["drop"]:
             self.dropped |= {name.lower() for name in names[2:]}
         elif words[:1] == ["update"] and "set" in words:
@@ -288,5 +290,6 @@ class _Said:
         names[old] = new
 
 
-def _name(token: Token) -> str:
+def name_of(token: Token) -> str:
+    """The name that a token stands for, as it is written."""
     return unquoted(token.text) if token.kind == "quoted" else token.text

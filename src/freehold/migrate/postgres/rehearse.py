@@ -8,8 +8,8 @@ read; their locks are those of any report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from freehold.clock import Clock
@@ -136,21 +136,38 @@ def _stage(connection: SqlConnection, had: Sequence[Migration]) -> None:
             f"The database is not what its migrations built: {' '.join(left)}",
             hint="Somebody changed it past them; put that right first.",
         )
+    with references_rest(connection):
+        for name, said in here.tables.items():
+            listed = ", ".join(map(quoted, said.columns))
+            fill(
+                connection,
+                name,
+                listed=listed,
+                select=f"SELECT {listed} FROM {live}.{quoted(name)}",  # noqa: S608
+            )
+
+
+@contextmanager
+def references_rest(connection: SqlConnection) -> Iterator[None]:
+    """Tables may be filled in any order; at the end every reference is looked at."""
     references = [tuple(row) for row in connection.rows(_REFERENCES)]
     for table, name, _ in references:
         connection.run(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
-    for name, said in here.tables.items():
-        listed = ", ".join(map(quoted, said.columns))
-        table = quoted(name)
-        connection.run(
-            f"ALTER TABLE {table} DISABLE TRIGGER USER; DELETE FROM {table}; "  # noqa: S608 - quoted
-            f"INSERT INTO {table} ({listed}) OVERRIDING SYSTEM VALUE "
-            f"SELECT {listed} FROM {live}.{table}; ALTER TABLE {table} ENABLE TRIGGER USER"
-        )
+    yield
     for table, name, text in references:
         connection.run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {text}")
-    # The engine checks deferred references now, and not in the middle of an ALTER TABLE.
+    # Deferred ones are checked now, and not in the middle of an ALTER TABLE.
     connection.run("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def fill(connection: SqlConnection, name: str, *, listed: str, select: str) -> None:
+    """The rows of a table that was just built; its triggers rest."""
+    table = quoted(name)
+    connection.run(
+        f"ALTER TABLE {table} DISABLE TRIGGER USER; DELETE FROM {table}; "  # noqa: S608 - quoted
+        f"INSERT INTO {table} ({listed}) OVERRIDING SYSTEM VALUE {select}; "
+        f"ALTER TABLE {table} ENABLE TRIGGER USER"
+    )
 
 
 def _digests(connection: SqlConnection, name: str, table: TableShape) -> ColumnDigests:

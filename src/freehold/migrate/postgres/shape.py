@@ -116,7 +116,8 @@ def built(connection: SqlConnection, statements: Sequence[str]) -> Shape:
     connection.run("SAVEPOINT freehold_built")
     try:
         connection.run("SET LOCAL search_path = pg_temp")
-        connection.run(";\n".join(map(_temporary, statements)))
+        if statements:
+            connection.run(";\n".join(map(_temporary, statements)))
         return _shape(connection, _TEMPORARY)
     except Exception as error:
         if sqlstate(error) == NOT_ALLOWED:
