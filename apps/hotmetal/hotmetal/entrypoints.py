@@ -26,6 +26,8 @@ from hotmetal.domains import (
 class DataLayer(Entrypoint):
     """Everything that the writer, the scout and the publisher may ask of HotMetal's data."""
 
+    crosses_users = "The writer, the scout and the publisher act for all users of HotMetal."
+
     # Users
     get_user_by_id = users.get_user_by_id
     get_user_by_email = users.get_user_by_email

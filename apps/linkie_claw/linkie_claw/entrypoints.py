@@ -4,7 +4,7 @@ The face of the data layer: what the web application, its scheduler and its sign
 One line a method and no rule: names, types, errors and docs come from the domain functions.
 Only where the document's name is not the function's name in camelCase is the name said here.
 A method without a word works for one user, whom it names. One with a word works across users,
-or gives a secret away, and needs a key that holds that word:
+which `crosses_users` says of that word, or gives a secret away; it needs a key that holds the word:
 
     scheduler         the posts of all users: claim, result, retry, recovery
     sign_in           users, accounts, sessions, tokens and OAuth states by what proves them
@@ -28,6 +28,11 @@ from linkie_claw.domains import (
 
 class DataLayer(Entrypoint):
     """Everything that may be asked of Linkie Claw's data."""
+
+    crosses_users = {
+        "scheduler": "The posts of all users are published by one scheduler.",
+        "sign_in": "Who signs in is not known yet; what proves who it is, names the row.",
+    }
 
     # Posts
     get_all_posts = posts.get_all_posts

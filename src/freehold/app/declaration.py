@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, get_args
 
+from freehold.app.owners import owners_of, require_owner
 from freehold.db import Writer
 from freehold.errors import ContractError
 from freehold.rpc import Entrypoint
@@ -89,8 +90,8 @@ class App:
         binding: What consumers call it; `DAL` gives them `FREEHOLD_DAL`.
 
     Raises:
-        ContractError: Two entrypoints or databases share a name, or one names a database
-            that is not there.
+        ContractError: Two entrypoints or databases share a name, one names a database that is
+            not there, or a method does not say whose rows it works on.
     """
 
     def __init__(
@@ -132,6 +133,9 @@ class App:
                     f"database of {self.name}.",
                     hint=f"It has {', '.join(self.databases)}.",
                 )
+            owners = owners_of(self.databases[entrypoint.database].schema)
+            for method in entrypoint.__methods__.values():
+                require_owner(method, owners)
 
     def __repr__(self) -> str:
         return f"App({self.name!r})"

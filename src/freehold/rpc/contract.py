@@ -143,6 +143,7 @@ def _method(found: _Found, method: Method) -> dict[str, Any]:
         "kind": method.kind,
         "doc": method.doc,
         "scope": method.scope,
+        **({"crossesUsers": method.crosses_users} if method.crosses_users else {}),
         "params": [found.field(each) for each in method.params],
         "returns": found.type(method.returns),
         "errors": sorted({found.error(each) for each in method.errors}),

@@ -7,8 +7,10 @@ ends, so a mistake is told at import, with the entrypoint, the method and what t
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from freehold.errors import ContractError
 from freehold.rpc.arguments import argument_structs
@@ -16,6 +18,9 @@ from freehold.rpc.checks import result_check
 from freehold.rpc.failures import error_fields
 from freehold.rpc.method import Declaration, Method, read_method
 from freehold.rpc.shapes import refuse_collisions
+
+#: What a class body may hold besides methods.
+_NO_METHODS: Final = ("database", "crosses_users")
 
 
 class Entrypoint:
@@ -37,6 +42,9 @@ class Entrypoint:
 
     #: Which of the application's databases the methods work on.
     database: ClassVar[str] = "main"
+    #: Why methods work on the rows of more users than one: of all of them, or by the word that
+    #: they ask for, `{"scheduler": "It publishes for everybody."}`.
+    crosses_users: ClassVar[str | Mapping[str, str]] = {}
     #: The methods by the name they have on the wire.
     __methods__: ClassVar[dict[str, Method]] = {}
 
@@ -51,7 +59,8 @@ class Entrypoint:
             if parent is not Entrypoint and issubclass(parent, Entrypoint):
                 declared |= _declarations(cls.__name__, vars(parent))
         methods = [
-            read_method(cls.__name__, name, declared=each) for name, each in declared.items()
+            read_method(cls.__name__, name, declared=_with_users(each, cls.crosses_users))
+            for name, each in declared.items()
         ]
         refuse_collisions(cls.__name__, [(each.name, each.wire) for each in methods], kind="method")
         for each in methods:
@@ -73,11 +82,19 @@ def _prove(method: Method) -> None:
         error_fields(error)
 
 
+def _with_users(declared: Declaration, said: str | Mapping[str, str]) -> Declaration:
+    """The declaration with what its class says of users, unless it says so itself."""
+    why = said if isinstance(said, str) else said.get(declared.scope or "")
+    if declared.crosses_users is not None or why is None:
+        return declared
+    return dataclasses.replace(declared, crosses_users=why)
+
+
 def _declarations(entrypoint: str, body: Any) -> dict[str, Declaration]:
     """The class body's attributes as declarations; anything else in it is a mistake."""
     found: dict[str, Declaration] = {}
     for name, value in body.items():
-        if name == "database" or (name.startswith("__") and name.endswith("__")):
+        if name in _NO_METHODS or (name.startswith("__") and name.endswith("__")):
             continue
         if name.startswith("_"):
             raise ContractError(

@@ -68,6 +68,8 @@ class Method:
     aliases: Mapping[str, str] = field(default_factory=dict)
     #: The answer holds a secret that is shown once.
     reveals: bool = False
+    #: Why it works on the rows of more users than one; None when it does not say so.
+    crosses_users: str | None = None
     #: Every call of it is written into the audit log.
     audited: bool = False
 
@@ -93,6 +95,7 @@ class Declaration:
     aliases: Mapping[str, str] | None = None
     reveals: bool = False
     audited: bool = False
+    crosses_users: str | None = None
 
 
 def method(
@@ -103,6 +106,7 @@ def method(
     aliases: Mapping[str, str] | None = None,
     reveals: bool = False,
     audited: bool = False,
+    crosses_users: str | None = None,
 ) -> Any:
     """
     A method that is more than its function.
@@ -119,8 +123,11 @@ def method(
             it for a repeated call is sealed, and for ten minutes only.
         audited: A mutation whose every call is written into the audit log, in its own
             transaction; `Database(…, audit="mutations")` says so of all of them.
+        crosses_users: Why it works on the rows of more users than one. Where records have an
+            `Owner()`, a method that takes no owner must say so, and have a `scope`; see
+            `Entrypoint.crosses_users` for many at once.
     """
-    return Declaration(fn, name, scope, aliases, reveals, audited)
+    return Declaration(fn, name, scope, aliases, reveals, audited, crosses_users)
 
 
 def raises(*errors: type[CallError]) -> Callable[[F], F]:
@@ -204,6 +211,7 @@ def read_method(entrypoint: str, attribute: str, *, declared: Declaration) -> Me
         doc=document_of(function),
         aliases=_aliases(where, params, declared.aliases or {}),
         reveals=declared.reveals,
+        crosses_users=declared.crosses_users,
         audited=_audited(where, kind, declared),
     )
 
