@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from freehold.client import AsyncBinding, Mutation, Query, SyncBinding
+from freehold.client.binding import TransportName
 from freehold.db import Caller
 from freehold.errors import InvalidArgument, PermissionDenied
 from tests.access.world import World
@@ -131,3 +134,55 @@ def test_scopes_that_cannot_be(world: World, scopes: list[str], user: str | None
         world.mint("Door.*", *scopes, user=user)
 
     assert refusal.value.path == "data.scopes"
+
+
+class Door(AsyncBinding):
+    """Asynchronous."""
+
+
+class DoorSync(SyncBinding):
+    """Blocking."""
+
+
+WHO: Query[dict[str, Any]] = Query("Door.who")
+VISIT: Mutation[dict[str, Any]] = Mutation("Door.visit")
+
+
+@pytest.mark.parametrize("transport", ["frames", "http", "http+msgpack"])
+def test_a_client_names_the_user_for_a_binding(world: World, transport: TransportName) -> None:
+    """On the same connection; the binding it was made from stays nobody's."""
+    key, place = world.key("Door.*", "act_as:alice"), f"http://127.0.0.1:{world.port}"
+
+    async def story() -> None:
+        async with Door.connect(place, key=key, transport=transport) as dal:
+            alice = dal.acting_as("alice")
+            for _ in range(2):
+                assert (await alice._call(WHO, {}))["user"] == "alice"
+                assert (await alice._call(VISIT, {}))["user"] == "alice"
+                assert (await alice.with_options(timeout_s=5)._call(WHO, {}))["user"] == "alice"
+                assert (await dal._call(WHO, {}))["user"] is None
+            with pytest.raises(PermissionDenied):
+                await dal.acting_as("bob")._call(WHO, {})
+
+    asyncio.run(story())
+    with DoorSync.connect(place, key=key, transport=transport) as dal:
+        assert dal.acting_as("alice")._call(VISIT, {})["user"] == "alice"
+        assert dal.acting_as("alice")._call(WHO, {})["actsFor"]
+        assert dal._call(WHO, {})["user"] is None
+        with pytest.raises(PermissionDenied):
+            dal.acting_as("bob")._call(WHO, {})
+        with pytest.raises(InvalidArgument):
+            dal.acting_as("b o b")
+
+
+def test_in_process_it_is_the_same(world: World) -> None:
+    """The owner's own binding may name anybody; a caller's binding what its key may."""
+
+    async def story() -> None:
+        dal = world.running.bind(Door)
+        assert (await dal.acting_as("alice")._call(VISIT, {}))["user"] == "alice"
+        plain = world.running.bind(Door, caller=Caller("k", frozenset({"Door.*"})))
+        with pytest.raises(PermissionDenied):
+            await plain.acting_as("alice")._call(WHO, {})
+
+    asyncio.run_coroutine_threadsafe(story(), world.loop).result(20)

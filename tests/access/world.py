@@ -24,7 +24,7 @@ from freehold.clock import Clock, SystemClock
 from freehold.server import Listen, Pages, Server
 from freehold.testing import shared_cluster
 from freehold.wire.limits import Limits
-from tests.server.toy import Client, HttpAnswer, post
+from tests.server.toy import Client, HttpAnswer, dial_frames, post
 
 T = TypeVar("T")
 PLACES = ("sqlite", "postgresql")
@@ -96,8 +96,13 @@ class World:
         """A new key, as the operator makes it while the server runs."""
         data = NewKey(name="test", scopes=[*(scopes or ("*",))], **said)
         pepper = self.running.secrets.pepper
-        self.running.authenticator.changing()
-        return self.running.first.write(lambda db: create_key(db, data, pepper=pepper))
+
+        def make(db: Writer) -> MintedKey:
+            # Inside, as the operator's methods do it: other commits may come before this one.
+            self.running.authenticator.changing()
+            return create_key(db, data, pepper=pepper)
+
+        return self.running.first.write(make)
 
     def key(self, *scopes: str, **said: Any) -> str:
         """The text of a new key."""
@@ -105,8 +110,12 @@ class World:
 
     def revoke(self, key_id: str) -> None:
         """End a key."""
-        self.running.authenticator.changing()
-        self.running.first.write(lambda db: revoke_key(db, key_id))
+
+        def end(db: Writer) -> None:
+            self.running.authenticator.changing()
+            revoke_key(db, key_id)
+
+        self.running.first.write(end)
 
     def client(self) -> Client:
         """A new TCP connection."""
@@ -116,13 +125,8 @@ class World:
 
     def frames(self, key: str) -> Client:
         """A connection that speaks frames, greeted."""
-        client = self.client()
-        client.send(
-            b"GET /frames HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
-            b"Upgrade: freehold\r\n\r\n"
-        )
-        assert client.answer().status == 101
-        client.hello(key)
+        client = dial_frames(self.port, key)
+        self.clients.append(client)
         return client
 
     def call(self, name: str, *, key: str | None, extra: str = "", body: Any = None) -> HttpAnswer:

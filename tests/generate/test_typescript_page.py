@@ -26,7 +26,7 @@ AROUND = """
 import type { Notes } from "./clients/notes.js";
 export function shown(notes: Notes, controller: AbortController): unknown[] {
 %s
-return [quick, ours, once];
+return [quick, ours, once, alices];
 }
 """
 

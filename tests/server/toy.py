@@ -320,6 +320,18 @@ class Client:
         self._buffer += data
 
 
+def dial_frames(port: int, key: str | None) -> Client:
+    """A connection to the port that speaks frames; its hello is sent."""
+    client = Client(socket.create_connection(("127.0.0.1", port), timeout=SOON_S * 6))
+    client.send(
+        b"GET /frames HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        b"Upgrade: freehold\r\n\r\n"
+    )
+    client.answer()
+    client.hello(key)
+    return client
+
+
 def post(
     method: str,
     body: bytes = b"{}",

@@ -30,8 +30,10 @@ from freehold.errors import Unauthenticated
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from freehold.access import MintedKey
     from freehold.app import App
     from freehold.app.opening import OpenApp
+    from freehold.db import Writer
     from freehold.server import Addresses
 
 _KEY_FILE: Final = "dev.key"
@@ -97,8 +99,13 @@ def dev_key(running: OpenApp) -> str:
         else:
             return raw
     data = NewKey(name="dev", scopes=["*", *_scope_words(running)], environment="test")
-    running.authenticator.changing()
-    minted = running.first.write(lambda db: create_key(db, data, pepper=running.secrets.pepper))
+
+    def make(db: Writer) -> MintedKey:
+        # Inside: the commit that it waits for is this one.
+        running.authenticator.changing()
+        return create_key(db, data, pepper=running.secrets.pepper)
+
+    minted = running.first.write(make)
     _write_private(path, minted.key)
     return minted.key
 

@@ -96,10 +96,13 @@ class AsyncFrames:
             method.packed
             + encode_args(method, args, MSGPACK)
             + (
-                frames.pack_options(options.timeout_ms, self.seq)
+                frames.pack_options(options.timeout_ms, self.seq, act_as=options.act_as)
                 if method.is_query
                 else frames.pack_options(
-                    options.timeout_ms, 0, options.idempotency_key or repeat.new_key(self._ids)
+                    options.timeout_ms,
+                    0,
+                    options.idempotency_key or repeat.new_key(self._ids),
+                    act_as=options.act_as,
                 )
             )
         )

@@ -167,6 +167,16 @@ class AsyncBinding:
         """
         return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
 
+    def acting_as(self, user: str) -> Self:
+        """
+        The same binding, over the same connection, calling for this user.
+
+        Args:
+            user: The user's id, `db.caller.user` on the other side. The service key needs the
+                scope `act_as`, else each call ends in `PermissionDenied`.
+        """
+        return type(self)(self._transport, _acting(self._options, user))
+
     def _transaction(
         self, steps: Callable[[Codec], S], idempotency_key: str | None
     ) -> AsyncTransaction[S]:
@@ -263,6 +273,16 @@ class SyncBinding:
         """The same binding, with other options for its calls, as the asynchronous one's."""
         return type(self)(self._transport, _changed(self._options, timeout_s, idempotency_key))
 
+    def acting_as(self, user: str) -> Self:
+        """
+        The same binding, over the same connections, calling for this user.
+
+        Args:
+            user: The user's id, `db.caller.user` on the other side. The service key needs the
+                scope `act_as`, else each call ends in `PermissionDenied`.
+        """
+        return type(self)(self._transport, _acting(self._options, user))
+
     def _transaction(
         self, steps: Callable[[Codec], S], idempotency_key: str | None
     ) -> SyncTransaction[S]:
@@ -292,7 +312,12 @@ def _changed(
     return CallOptions(
         options.timeout_s if timeout_s is None else timeout_s,
         idempotency_key=options.idempotency_key if idempotency_key is None else idempotency_key,
+        act_as=options.act_as,
     )
+
+
+def _acting(options: CallOptions, user: str) -> CallOptions:
+    return CallOptions(options.timeout_s, idempotency_key=options.idempotency_key, act_as=user)
 
 
 def _codec(target: Target, transport: str) -> Any:

@@ -54,6 +54,7 @@ _options_2: Final = struct.Struct(">B10sBI7sBQ")
 _TIMEOUT: Final = MSGPACK.encode("timeoutMs")
 _MIN_SEQ: Final = MSGPACK.encode("minSeq")
 _KEY: Final = MSGPACK.encode("idempotencyKey")
+_ACT_AS: Final = MSGPACK.encode("actAs")
 
 #: An answer; its result stays bytes until the method's own decoder reads them.
 read_answer: Final = msgspec.msgpack.Decoder(tuple[int, int, int, msgspec.Raw]).decode
@@ -64,8 +65,14 @@ class ProtocolBroken(Unavailable):
     """What came is not the frames protocol; the connection is closed."""
 
 
-def pack_options(timeout_ms: int, min_seq: int, key: str | None = None) -> bytes:
+def pack_options(
+    timeout_ms: int, min_seq: int, key: str | None = None, *, act_as: str | None = None
+) -> bytes:
     """The options map of a call; no `minSeq` when there is nothing to wait for."""
+    if act_as is not None:
+        packed = pack_options(timeout_ms, min_seq, key)
+        # One more entry than the first byte says.
+        return bytes((packed[0] + 1,)) + packed[1:] + _ACT_AS + MSGPACK.encode(act_as)
     if key is not None:
         return b"\x82" + _options_1.pack(0x81, _TIMEOUT, 0xCE, timeout_ms)[1:] + _packed_key(key)
     if min_seq:

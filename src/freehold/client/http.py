@@ -113,6 +113,8 @@ class _Wire:
             headers["Idempotency-Key"] = key
         elif self.seq:
             headers["Freehold-Min-Seq"] = str(self.seq)
+        if options.act_as is not None:
+            headers["Freehold-Act-As"] = options.act_as
         return {
             "url": method.path,
             "content": encode_args(method, args, self.codec),

@@ -114,7 +114,7 @@ class _Carrier:
     ) -> Any:
         if self._is_closed:
             raise failures.binding_is_closed(_PLACE)
-        return self._request(
+        request = self._request(
             method=method.asked,
             body=encode_args(method, args, MSGPACK),
             reply=reply,
@@ -123,6 +123,9 @@ class _Carrier:
             contract=self._contract,
             idempotency_key=None if method.is_query else options.idempotency_key,
         )
+        if options.act_as is not None:
+            request.caller = request.caller.acting_as(options.act_as)
+        return request
 
     def _read(self, method: Method[T], answer: Answer) -> T:
         self._seen.saw(answer.seq)

@@ -15,6 +15,7 @@ TIMEOUT_S: Final = 30.0
 #: than the time itself, because the word says whether a mutation has happened.
 LATE_ANSWER_S: Final = 0.1
 _KEY: Final = re.compile(r"[!-~]{1,255}")
+_USER: Final = re.compile(r"[!-~]{1,120}")
 
 
 class CallOptions:
@@ -24,14 +25,21 @@ class CallOptions:
     Args:
         timeout_s: How long a call may take.
         idempotency_key: Names one logical mutation; left out, each call makes one of its own.
+        act_as: The user whom the calls are made for; the service key must have the scope.
 
     Raises:
-        InvalidArgument: The time is not a positive number, or the key cannot be one.
+        InvalidArgument: The time is not a positive number, or the key or user cannot be one.
     """
 
-    __slots__ = ("idempotency_key", "patience_s", "timeout_ms", "timeout_s")
+    __slots__ = ("act_as", "idempotency_key", "patience_s", "timeout_ms", "timeout_s")
 
-    def __init__(self, timeout_s: float = TIMEOUT_S, *, idempotency_key: str | None = None) -> None:
+    def __init__(
+        self,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        idempotency_key: str | None = None,
+        act_as: str | None = None,
+    ) -> None:
         if not (0 < timeout_s < math.inf):
             raise InvalidArgument(
                 f"a call cannot be given {timeout_s!r} seconds.",
@@ -44,6 +52,13 @@ class CallOptions:
                 hint="Give a UUID, or the number of the order that it is about.",
                 path="idempotency_key",
             )
+        if act_as is not None and _USER.fullmatch(act_as) is None:
+            raise InvalidArgument(
+                "the id of a user to act as is 1 to 120 visible ASCII characters.",
+                hint="Give the id that the application knows the user by.",
+                path="user",
+            )
+        self.act_as = act_as
         self.idempotency_key = idempotency_key
         self.timeout_s = timeout_s
         #: What the server is told; it counts from when the call arrives.

@@ -160,7 +160,9 @@ class SyncFrames:
         tail = (
             method.packed
             + encode_args(method, args, MSGPACK)
-            + frames.pack_options(options.timeout_ms, 0 if key else self._seen.seq, key)
+            + frames.pack_options(
+                options.timeout_ms, 0 if key else self._seen.seq, key, act_as=options.act_as
+            )
         )
         deadline_ns = self._now_ns() + int(options.patience_s * 1e9)
         self._budget.earn()

@@ -23,6 +23,8 @@ _APP: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 #: What every binding has itself, or is about to have.
 _BINDING_NAMES: Final = frozenset(
     {
+        "acting_as",
+        "actingAs",
         "close",
         "connect",
         "in_process",

@@ -654,6 +654,8 @@ interface CallOptions {
    * gives the first answer and has no second effect. Left out, each call makes its own.
    */
   readonly idempotencyKey?: string;
+  /** The user whom the calls are made for; the service key needs the scope `act_as`. */
+  readonly actAs?: string;
   /** Gives up the call. A mutation that was sent by then ends in `OutcomeUnknown`. */
   readonly signal?: AbortSignal;
 }
@@ -762,6 +764,15 @@ function _checkedKey(key: string, path: "key" | "idempotencyKey"): string {
   });
 }
 
+function _checkedUser(user: string): string {
+  if (/^[!-~]{1,120}$/.test(user)) return user;
+  throw new InvalidArgument({
+    detail: "actAs must be 1 to 120 visible ASCII characters.",
+    hint: "Give the id that the application knows the user by.",
+    path: "actAs",
+  });
+}
+
 /** What all bindings made from one share: the address, the last commit seen, the budget. */
 class _Wire {
   seq = 0;
@@ -837,6 +848,7 @@ class _Wire {
     if (this.#key !== undefined) headers["Authorization"] = `Bearer ${this.#key}`;
     if (!request.isQuery) headers["Idempotency-Key"] = options.idempotencyKey ?? _newKey();
     else if (this.seq > 0) headers["Freehold-Min-Seq"] = String(this.seq);
+    if (options.actAs !== undefined) headers["Freehold-Act-As"] = options.actAs;
     return headers;
   }
 
@@ -1039,6 +1051,7 @@ function _pause(
 interface _Options {
   readonly timeoutMs: number;
   readonly idempotencyKey: string | undefined;
+  readonly actAs: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -1050,7 +1063,7 @@ abstract class _Binding {
   constructor(options: ConnectOptions) {
     const timeoutMs = _checkedTimeout(options.timeoutMs ?? _TIMEOUT_MS);
     this._wire = new _Wire(options);
-    this._options = { timeoutMs, idempotencyKey: undefined, signal: undefined };
+    this._options = { timeoutMs, idempotencyKey: undefined, actAs: undefined, signal: undefined };
   }
 
   /** The highest commit that this binding has seen; its queries see at least that one. */
@@ -1060,7 +1073,7 @@ abstract class _Binding {
 
   /** The same binding with other options for its calls; what is left out stays as it is. */
   withOptions(options: CallOptions): this {
-    const { timeoutMs, idempotencyKey, signal } = options;
+    const { timeoutMs, idempotencyKey, actAs, signal } = options;
     const twin = Object.create(Object.getPrototypeOf(this) as object) as this;
     twin._wire = this._wire;
     twin._options = {
@@ -1069,6 +1082,7 @@ abstract class _Binding {
         idempotencyKey === undefined
           ? this._options.idempotencyKey
           : _checkedKey(idempotencyKey, "idempotencyKey"),
+      actAs: actAs === undefined ? this._options.actAs : _checkedUser(actAs),
       signal: signal ?? this._options.signal,
     };
     return twin;

@@ -3,6 +3,7 @@
 interface _Options {
   readonly timeoutMs: number;
   readonly idempotencyKey: string | undefined;
+  readonly actAs: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -14,7 +15,7 @@ abstract class _Binding {
   constructor(options: ConnectOptions) {
     const timeoutMs = _checkedTimeout(options.timeoutMs ?? _TIMEOUT_MS);
     this._wire = new _Wire(options);
-    this._options = { timeoutMs, idempotencyKey: undefined, signal: undefined };
+    this._options = { timeoutMs, idempotencyKey: undefined, actAs: undefined, signal: undefined };
   }
 
   /** The highest commit that this binding has seen; its queries see at least that one. */
@@ -24,7 +25,7 @@ abstract class _Binding {
 
   /** The same binding with other options for its calls; what is left out stays as it is. */
   withOptions(options: CallOptions): this {
-    const { timeoutMs, idempotencyKey, signal } = options;
+    const { timeoutMs, idempotencyKey, actAs, signal } = options;
     const twin = Object.create(Object.getPrototypeOf(this) as object) as this;
     twin._wire = this._wire;
     twin._options = {
@@ -33,6 +34,7 @@ abstract class _Binding {
         idempotencyKey === undefined
           ? this._options.idempotencyKey
           : _checkedKey(idempotencyKey, "idempotencyKey"),
+      actAs: actAs === undefined ? this._options.actAs : _checkedUser(actAs),
       signal: signal ?? this._options.signal,
     };
     return twin;

@@ -21,6 +21,8 @@ interface CallOptions {
    * gives the first answer and has no second effect. Left out, each call makes its own.
    */
   readonly idempotencyKey?: string;
+  /** The user whom the calls are made for; the service key needs the scope `act_as`. */
+  readonly actAs?: string;
   /** Gives up the call. A mutation that was sent by then ends in `OutcomeUnknown`. */
   readonly signal?: AbortSignal;
 }
@@ -129,6 +131,15 @@ function _checkedKey(key: string, path: "key" | "idempotencyKey"): string {
   });
 }
 
+function _checkedUser(user: string): string {
+  if (/^[!-~]{1,120}$/.test(user)) return user;
+  throw new InvalidArgument({
+    detail: "actAs must be 1 to 120 visible ASCII characters.",
+    hint: "Give the id that the application knows the user by.",
+    path: "actAs",
+  });
+}
+
 /** What all bindings made from one share: the address, the last commit seen, the budget. */
 class _Wire {
   seq = 0;
@@ -204,6 +215,7 @@ class _Wire {
     if (this.#key !== undefined) headers["Authorization"] = `Bearer ${this.#key}`;
     if (!request.isQuery) headers["Idempotency-Key"] = options.idempotencyKey ?? _newKey();
     else if (this.seq > 0) headers["Freehold-Min-Seq"] = String(this.seq);
+    if (options.actAs !== undefined) headers["Freehold-Act-As"] = options.actAs;
     return headers;
   }
 

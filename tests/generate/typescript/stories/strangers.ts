@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 import {
-  AnswerUnreadable, CallError, Conflict, DeadlineExceeded, Internal, Kiosk, OutcomeUnknown,
+  AnswerUnreadable, CallError, Conflict, DeadlineExceeded, Internal, InvalidArgument, Kiosk, OutcomeUnknown,
   Overloaded, SeqNotReached, Unavailable,
 } from "./clients/kiosk.js";
 import { ending, Stranger } from "./place.js";
@@ -37,7 +37,10 @@ await facing([gateway, done], async (dal, stranger) => {
   assert.equal(one?.headers["idempotency-key"], two?.headers["idempotency-key"]);
   assert.ok(Number(two?.headers["freehold-timeout-ms"]) <= 5_000);
   assert.equal(dal.seq, 7);
-  await dal.take("i", 1);
+  assert.equal(one?.headers["freehold-act-as"], undefined);
+  await dal.withOptions({ actAs: "alice" }).take("i", 1);
+  assert.equal(stranger.asked.at(-1)?.headers["freehold-act-as"], "alice");
+  assert.throws(() => dal.withOptions({ actAs: "a b" }), InvalidArgument);
   assert.notEqual(stranger.asked[2]?.headers["idempotency-key"], one?.headers["idempotency-key"]);
 });
 
