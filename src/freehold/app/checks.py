@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from freehold.app.secrets import Secrets
+from freehold.db import Writer
 from freehold.errors import KeysInvalidHere
+from freehold.schema import PrimaryKey, Record, Schema
 
 if TYPE_CHECKING:
     import apsw
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 CHECKS_TABLE: Final = "_freehold_checks"
 _PEPPER: Final = "pepper"
 _COLUMN_KEY: Final = "column key "
+_PRIMARY: Final = "primary"
+_RIGHT_ONE: Final = (
+    "Every process of a database has the same secrets file; put the right one there."
+)
 _SELECT: Final = f'SELECT "name", "value" FROM "{CHECKS_TABLE}"'  # noqa: S608 - a name of ours
 
 
@@ -94,7 +100,54 @@ def check_server(connection: BlockingConnection, secrets: Secrets) -> None:
         )
 
 
+class CheckValue(Record, table="_freehold_checks"):
+    """What a key is known by; and, under `primary`, the id of the key that seals."""
+
+    name: Annotated[str, PrimaryKey()]
+    value: str
+
+
+CHECKS_SCHEMA: Final = Schema([CheckValue], is_system=True)
+
+
+def keep_checks(db: Writer, secrets: Secrets) -> None:
+    """
+    Write down what the ring has come to hold since the start, and which of its keys seals.
+
+    Raises:
+        KeysInvalidHere: A key is another one than the database knows under its id.
+    """
+    known = {row.name: row.value for row in db.all(CheckValue)}
+    for name, value in _compared(known, secrets).items():
+        db.insert(CheckValue(name=name, value=value))
+    primary = secrets.ring.primary.id
+    if _PRIMARY not in known:
+        db.insert(CheckValue(name=_PRIMARY, value=primary))
+    elif known[_PRIMARY] != primary:
+        db.update(CheckValue, _PRIMARY, {"value": primary})
+
+
+def forget_check(db: Writer, key_id: str) -> None:
+    """No value needs that key any more: the next start does not ask for it."""
+    db.delete(CheckValue, f"{_COLUMN_KEY}{key_id}")
+
+
 def _new(known: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
+    """What is to be written down, once every key that the database knows is at hand."""
+    new = _compared(known, secrets)
+    held = {f"{_COLUMN_KEY}{key_id}" for key_id in secrets.ring.ids}
+    lacking = sorted(name for name in known if name.startswith(_COLUMN_KEY) and name not in held)
+    if lacking:
+        raise _refusal(
+            secrets,
+            f"it lacks {', '.join(lacking)}",
+            hint="Put the key back behind the first one; `freehold secrets retire` says when a "
+            "key is not needed any more, and lets it go.",
+        )
+    return new
+
+
+def _compared(known: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
     here = {_PEPPER: _value(_PEPPER, secrets.pepper.reveal())}
     for key_id in secrets.ring.ids:
         name = f"{_COLUMN_KEY}{key_id}"
@@ -102,9 +155,6 @@ def _new(known: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
     for name, value in here.items():
         if not hmac.compare_digest(known.get(name, value), value):
             raise _refusal(secrets, f"its {name} is another one")
-    keys = {name for name in known if name.startswith(_COLUMN_KEY)}
-    if keys and not keys & here.keys():
-        raise _refusal(secrets, f"it has none of {', '.join(sorted(keys))}")
     return {name: value for name, value in here.items() if name not in known}
 
 
@@ -112,8 +162,6 @@ def _value(name: str, secret: bytes) -> str:
     return hmac.digest(secret, f"freehold check: {name}".encode(), hashlib.sha256).hex()
 
 
-def _refusal(secrets: Secrets, why: str) -> KeysInvalidHere:
-    return KeysInvalidHere(
-        f"{secrets.path} is not what this database was written with: {why}.",
-        hint="Every process of a database has the same secrets file; put the right one there.",
-    )
+def _refusal(secrets: Secrets, why: str, *, hint: str = _RIGHT_ONE) -> KeysInvalidHere:
+    where = secrets.path if secrets.variable is None else secrets.variable
+    return KeysInvalidHere(f"{where} is not what this database was written with: {why}.", hint=hint)

@@ -23,7 +23,13 @@ from freehold.access import (
 )
 from freehold.access.admin import ADMIN_NAME, admin_entrypoint
 from freehold.access.schema import ServiceKey
-from freehold.app.checks import check_file, check_server, require_file, require_server
+from freehold.app.checks import (
+    CHECKS_TABLE,
+    check_file,
+    check_server,
+    require_file,
+    require_server,
+)
 from freehold.app.clock_watch import ClockWatch
 from freehold.app.declaration import App, Database
 from freehold.app.places import Place, places
@@ -119,7 +125,7 @@ class OpenApp:
             environment=options.environment,
             limits=options.limits,
         )
-        first.keys_changed = self.authenticator.changed
+        first.keys_changed = self._keys_changed
         admin = admin_entrypoint(
             database=first.name,
             pepper=secrets.pepper,
@@ -134,9 +140,14 @@ class OpenApp:
             name: AuditLog(name, secrets.pepper, mode=app.databases[name].audit)
             for name in databases
         }
-        upkeep = [upkeep_entrypoint(name, audit=self.audits[name]) for name in databases]
+        upkeep = [
+            upkeep_entrypoint(
+                name, audit=self.audits[name], secrets=secrets, schema=app.databases[name].schema
+            )
+            for name in databases
+        ]
         for name, database in databases.items():
-            for method in ("checkAudit", "checkAuditHead"):
+            for method in ("checkAudit", "checkAuditHead", "countSealed"):
                 database.always_on_thread(f"{upkeep_name(name)}.{method}")
         self.dispatcher = Dispatcher(
             [*app.entrypoints.values(), admin, *upkeep],
@@ -148,6 +159,11 @@ class OpenApp:
             pepper=secrets.pepper,
             audits=self.audits,
         )
+
+    def _keys_changed(self) -> None:
+        """Another process has changed service keys, or taken up new column keys."""
+        self.secrets.take_up()
+        self.authenticator.changed()
 
     @property
     def first(self) -> AnyDatabase:
@@ -333,7 +349,7 @@ def _open_file(
 def _open_server(
     declared: Database, address: Address, secrets: Secrets, options: Options, *, is_first: bool
 ) -> PostgresDatabase:
-    from freehold.drivers.postgres import PostgresDatabase
+    from freehold.drivers.postgres import PostgresDatabase, watch_keys
 
     database = PostgresDatabase(
         address,
@@ -349,6 +365,9 @@ def _open_server(
         require_server(connection, secrets)
         prepare_server(connection, declared, options, is_first=is_first, ring=secrets.ring)
         check_server(connection, secrets)
+        if is_first:
+            # A rotation in one process is told to the others, as a change of service keys is.
+            watch_keys(connection, CHECKS_TABLE)
 
     database.open(prepare)
     return database

@@ -26,6 +26,7 @@ from freehold.cli import (
     init,
     keys,
     migrate,
+    secrets,
     seed,
     serve,
     sql,
@@ -51,6 +52,7 @@ app.command("call")(call.call)
 app.command("seed")(seed.seed)
 app.add_typer(keys.commands, name="keys")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(secrets.commands, name="secrets")
 app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
 app.command("checksums")(checksums.checksums)

@@ -29,7 +29,7 @@ from freehold.crypto.faults import (
 from freehold.crypto.ring import ColumnKey, KeyRing
 from freehold.crypto.seal import Place, open_sealed, seal, sealed_key_id
 from freehold.crypto.secret import Secret
-from freehold.crypto.secrets_file import SecretsFile
+from freehold.crypto.secrets_file import SecretsFile, new_column_key
 from freehold.crypto.service_keys import ServiceKey
 from freehold.crypto.tokens import hash_token, new_token, token_matches
 
@@ -48,6 +48,7 @@ __all__ = [
     "SecretsFileRefused",
     "ServiceKey",
     "hash_token",
+    "new_column_key",
     "new_token",
     "open_sealed",
     "seal",

@@ -13,7 +13,7 @@ raising, so that no frame of a traceback holds the key among its locals.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -70,9 +70,11 @@ class KeyRing(Guarded):
         KeysInvalid: The primary is not among the keys, or two keys share an id or a secret.
     """
 
-    __slots__ = ("_keys", "ids", "primary")
+    __slots__ = ("_keys", "ids", "missing", "primary")
 
     def __init__(self, primary_id: str, keys: Iterable[ColumnKey]) -> None:
+        #: Asked once when a key is missing: there may be a newer ring, which this one becomes.
+        self.missing: Callable[[], KeyRing | None] | None = None
         self.ids: tuple[str, ...] = ()
         found: dict[str, ColumnKey] = {}
         for key in keys:
@@ -126,6 +128,26 @@ class KeyRing(Guarded):
             raise KeysMissing("no column key is given.", hint=_HINT)
         return cls(read[0].id, read)
 
+    def become(self, other: KeyRing) -> None:
+        """
+        Hold what another ring holds; whoever has this one goes on with the new keys.
+
+        Raises:
+            KeysInvalid: The other has another key under an id that is known here.
+        """
+        for key_id in set(self.ids) & set(other.ids):
+            if self._keys[key_id].secret != other._keys[key_id].secret:
+                raise KeysInvalid(
+                    f"the column key {key_id!r} is not the one that it was.",
+                    hint="An id is given once; put the old key back, and name the new one anew.",
+                )
+        # In this order a call of another thread finds its key at every moment.
+        both = {**self._keys, **other._keys}
+        self._keys = both
+        self.primary = other.primary
+        self._keys = dict(other._keys)
+        self.ids = other.ids
+
     def key(self, id: str) -> ColumnKey:
         """
         The key of that id.
@@ -134,6 +156,9 @@ class KeyRing(Guarded):
             ColumnKeyMissing: The ring does not hold it.
         """
         found = self._keys.get(id)
+        if found is None and self.missing is not None and (newer := self.missing()) is not None:
+            self.become(newer)
+            found = self._keys.get(id)
         if found is None:
             raise ColumnKeyMissing(id if is_key_id(id) else "?")
         return found

@@ -7,16 +7,20 @@ The file for what must never be in the database: the pepper and the column keys.
 The first column key is the primary. Whoever loses this file loses every sealed value, and
 whoever copies it beside a backup gives them away; so it belongs to one user, and lives and
 is kept apart from the data. A file that others can read is refused, not repaired: nobody
-knows who has read it. Changing its keys is not done here.
+knows who has read it. Its keys are changed by writing the whole file anew, which then takes
+the old one's place in one step.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +122,55 @@ class SecretsFile(Guarded):
             raise _unusable(place, fault, doing="written") from fault
         return cls.load(place)
 
+    def with_keys(self, ring: KeyRing) -> Self:
+        """
+        Write the file anew with the keys of that ring, its primary first.
+
+        The old file is there until the new one is, whole and durable.
+
+        Raises:
+            SecretsFileRefused: The disk or the rights do not allow it, or somebody else has
+                changed the file since it was read.
+        """
+        try:
+            with _held(self.path.parent):
+                now = type(self).load(self.path)
+                if now.ring.ids != self.ring.ids or now.pepper != self.pepper:
+                    raise SecretsFileRefused(
+                        self.path, "was changed by somebody else meanwhile", hint="Begin again."
+                    )
+                _replace(self.path, _content_with(self, ring))
+        except OSError as fault:
+            raise _unusable(self.path, fault, doing="written") from fault
+        return type(self).load(self.path)
+
+
+def new_column_key(ring: KeyRing, random: Callable[[int], bytes]) -> ColumnKey:
+    """A new key under the next free id: `k2` after `k1`."""
+    number = 1 + max(
+        (int(key_id[1:]) for key_id in ring.ids if re.fullmatch(r"k[0-9]{1,9}", key_id)), default=0
+    )
+    return ColumnKey(f"k{number}", random(KEY_BYTES))
+
+
+def _content_with(file: SecretsFile, ring: KeyRing) -> Secret:
+    keys = [_Key(id=key_id, secret=ring.key(key_id).secret.reveal().hex()) for key_id in ring.ids]
+    content = _Content(
+        version=VERSION, pepper=file.pepper.reveal().hex(), created=file.created, column_keys=keys
+    )
+    return Secret(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """One writer at a time."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
 
 def _new_content(random: Callable[[int], bytes], created: str) -> Secret:
     pepper, key = random(KEY_BYTES), random(KEY_BYTES)
@@ -207,6 +260,21 @@ def _publish(path: Path, content: Secret) -> None:
     replace. A crash in between leaves at most that other name behind, with the same rights.
     """
     _make_directory(path.parent)
+    with _draft(path, content) as draft:
+        os.link(draft, path)
+    _sync_directory(path.parent)
+
+
+def _replace(path: Path, content: Secret) -> None:
+    """Put the whole file in the place of the one that is there, durably, in one step."""
+    with _draft(path, content) as draft:
+        os.replace(draft, path)
+    _sync_directory(path.parent)
+
+
+@contextmanager
+def _draft(path: Path, content: Secret) -> Iterator[str]:
+    """The content beside the path, durable, under a name of its own; gone after the block."""
     # O_EXCL and 0600 from the first moment; the mode is set again against an odd umask.
     descriptor, draft = tempfile.mkstemp(prefix=".secrets-", suffix=".new", dir=path.parent)
     try:
@@ -215,10 +283,10 @@ def _publish(path: Path, content: Secret) -> None:
             file.write(content.reveal())
             file.flush()
             os.fsync(descriptor)
-        os.link(draft, path)
+        yield draft
     finally:
-        os.unlink(draft)
-    _sync_directory(path.parent)
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
 
 
 def _make_directory(directory: Path) -> None:
