@@ -77,7 +77,7 @@ def test_what_the_page_says_is_what_the_server_does(served: Served) -> None:
         def calls(data: Any) -> None:
             at = data.draw(st.integers(0, len(operations) - 1))
             case = data.draw(drawn[at, data.draw(st.sampled_from(MODES))])
-            is_known = data.draw(st.integers(0, 9)) > 0
+            is_known = data.draw(st.integers(0, 99)) > 0
             key = served.key if is_known else f"{served.key[:-1]}!"
             answer = case.call(
                 base_url=f"http://127.0.0.1:{served.port}",

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from freehold.wire.frames import frame
 from tests.server.toy import KEY, HttpAnswer, Toy, get, post
 
 CHUNKED = "Transfer-Encoding: chunked\r\n"
@@ -443,3 +444,52 @@ def test_an_upgrade_behind_an_unanswered_call_is_refused(toy: Toy) -> None:
 
     assert client.answer().status == 200
     assert client.answer().status == 400
+
+
+def test_frames_right_behind_the_upgrade_are_all_heard(toy: Toy) -> None:
+    """However many came with it in one piece."""
+    client = toy.client()
+    hello = frame(msgspec.msgpack.encode(["hello", 1, {"key": KEY}]))
+    calls = [
+        frame(msgspec.msgpack.encode([number, "Notes.echo", ["x" * 50], None]))
+        for number in range(1, 501)
+    ]
+    client.send(
+        get("/frames", extra="Connection: Upgrade\r\nUpgrade: freehold\r\n")
+        + hello
+        + b"".join(calls)
+    )
+
+    assert client.answer().status == 101
+    assert client.message()[0] == "welcome"
+    assert sorted(client.message()[0] for _ in calls) == list(range(1, 501))
+
+
+@pytest.mark.promise("P16")
+@pytest.mark.attack("A32")
+def test_who_shows_no_living_key_again_and_again_is_not_heard_further(toy: Toy) -> None:
+    """Sixteen times in a row; a good call between them begins the count anew."""
+    client = toy.client()
+    client.send(post("Notes.get", key=None) * 10 + post("Notes.get"))
+    client.send(post("Notes.get", key=None) * 400)
+
+    ended = [client.answer() for _ in range(27)]
+
+    assert [each.status for each in ended] == [401] * 10 + [200] + [401] * 16
+    assert ended[-1].headers["connection"] == "close"
+    assert client.is_ended()
+    assert len(toy.notes.seen) == 1
+
+
+@pytest.mark.promise("P16")
+@pytest.mark.attack("A32")
+def test_others_have_their_turn_between_the_calls_of_one(toy: Toy) -> None:
+    """Of thousands that came at once a few are begun, then whoever else has called is answered."""
+    flood, good = toy.client(), toy.client()
+    flood.send(post("Notes.big", b'{"size": 2000}') * 5_000)
+    good.send(post("Notes.echo", b"7"))
+
+    assert good.answer().json == 7
+    begun = toy.on_loop(lambda: len(toy.notes.seen))
+
+    assert begun < 3_000

@@ -10,6 +10,10 @@ A frame has no head of its own, so a frames connection goes from IDLE to BODY an
 read beyond them waits in `waiting`, and reading pauses until there is room; so a peer that
 sends without reading fills its own socket and not our memory.
 
+*Turns.* A peer that sends much at once has `TURN_CALLS` of it begun in one turn of the loop; the
+rest waits for the next one, with everybody else's first call before it. One that shows no living
+key `STRANGER_CALLS` times in a row is not heard any further.
+
 *The end.* A socket that is closed while bytes from the peer are unread makes the kernel reset the
 connection, and the peer may lose our last answer. So the end is: write it, send FIN, throw
 away what still comes for `linger_time_s` or until the peer's own FIN, then close.
@@ -28,6 +32,11 @@ HEAD: Final = 1
 BODY: Final = 2
 LINGER: Final = 3
 GONE: Final = 4
+
+#: Calls of one connection that are begun in one turn of the event loop.
+TURN_CALLS: Final = 32
+#: Refusals for want of a key, one after the other, that end the connection.
+STRANGER_CALLS: Final = 16
 
 # Why reading is paused; it goes on when there is no reason left.
 _WRITE_PAUSED: Final = 1
@@ -54,8 +63,11 @@ class Connection(asyncio.Protocol):
         "out",
         "out_bytes",
         "phase",
+        "strangers",
         "transport",
         "trusted",
+        "turn_calls",
+        "unread",
         "waiting",
         "write_due_ns",
     )
@@ -85,8 +97,14 @@ class Connection(asyncio.Protocol):
         self.finishing = False
         #: While lingering: until when a slow reader may take the last answer.
         self.cut_ns = NEVER
+        #: Calls in a row that showed no living key.
+        self.strangers = 0
         self._held_for = 0
         self._pumping = False
+        #: Bytes that came with others and are looked at when there is room for their calls.
+        self.unread = b""
+        #: Calls that were begun in this turn of the loop; a page counts for more.
+        self.turn_calls = 0
 
     @property
     def source(self) -> str:
@@ -140,6 +158,7 @@ class Connection(asyncio.Protocol):
         self.phase = GONE
         self.hub.forget(self)
         self.waiting.clear()
+        self.unread = b""
         self.out.clear()
 
     def eof_received(self) -> bool:
@@ -173,10 +192,11 @@ class Connection(asyncio.Protocol):
 
     def take(self, call: Any) -> None:
         """A call was read whole: begin it, or let it wait for room."""
-        if self.waiting or not self.has_room():
+        if self.waiting or self.turn_calls >= TURN_CALLS or not self.has_room():
             self.waiting.append(call)
             self.hold(_FULL)
         else:
+            self.turn_calls += 1
             self.begin(call)
 
     def pump_soon(self) -> None:
@@ -188,12 +208,17 @@ class Connection(asyncio.Protocol):
     def _pump(self) -> None:
         self._pumping = False
         self.feeding = True
-        while self.waiting and self.has_room() and not self.ending:
+        self.turn_calls = 0
+        while self.waiting and self.turn_calls < TURN_CALLS and self.has_room() and not self.ending:
+            self.turn_calls += 1
             self.begin(self.waiting.popleft())
         self.feeding = False
         self.flush()
         if self.phase >= LINGER:
             return
+        if not self.waiting and self.unread:
+            rest, self.unread = self.unread, b""
+            self.data_received(rest)
         if not self.waiting:
             self.release(_FULL)
         elif self.has_room():
@@ -288,6 +313,7 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         self.phase = LINGER
         self.waiting.clear()
+        self.unread = b""
         self.write_due_ns = NEVER
         now_ns = self.hub.clock.monotonic_ns()
         self.due_ns = now_ns + self.hub.linger_ns

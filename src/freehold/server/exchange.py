@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from freehold.errors import CallError, InvalidArgument, Unauthenticated, UnknownMethod
 from freehold.rpc.dispatch import Answer, Request
 from freehold.server import headers
+from freehold.server.connection import STRANGER_CALLS
 from freehold.server.known_heads import KnownHead
 from freehold.server.meter import UNKNOWN_METHOD
 from freehold.server.refusals import (
@@ -201,6 +202,8 @@ class CallExchange:
         hub.meter.ok(
             UNKNOWN_METHOD if request is None else request.method, now_ns - self.started_ns
         )
+        if connection.strangers:
+            connection.strangers = 0
         body = answer.body
         head = _OK[self.codec.index] % (len(body), answer.seq)
         if self.cors:
@@ -216,6 +219,11 @@ class CallExchange:
         now_ns = connection.now_ns = hub.clock.monotonic_ns()
         hub.meter.error(self._label(), now_ns - self.started_ns, error)
         self.closes = self.closes or (hub.stopping and connection.is_last(self))
+        if isinstance(error, Unauthenticated):
+            connection.strangers += 1
+            self.closes = self.closes or connection.strangers >= STRANGER_CALLS
+        else:
+            connection.strangers = 0
         connection.settle(
             self,
             http_problem(

@@ -209,6 +209,7 @@ class FramesConnection(Connection):
         if self._deaf or self.phase >= LINGER:
             return
         self.now_ns = self.hub.clock.monotonic_ns()
+        self.turn_calls = 0
         self.feeding = True
         payloads = self._splitter.split(data)
         try:

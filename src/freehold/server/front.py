@@ -49,6 +49,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: freehold\r\n\r\n"
 )
+#: Of what comes at once, so much is parsed before others have their turn.
+_SLICE_BYTES: Final = 8_192
 #: What a header costs beside its name and value: colon, space, CR, LF.
 _HEADER_EXTRA: Final = 4
 
@@ -63,6 +65,7 @@ class HttpConnection(Connection):
         "_drains",
         "_exchange",
         "_fed",
+        "_frames",
         "_head_bytes",
         "_header_count",
         "_page_headers",
@@ -84,6 +87,8 @@ class HttpConnection(Connection):
         #: Whatever comes is not parsed any more.
         self._deaf = False
         self._upgrading = False
+        #: Who has taken over, after an upgrade.
+        self._frames: FramesConnection | None = None
         self._drains: list[asyncio.Future[None]] = []
         # The request that is being read.
         self._exchange: Exchange
@@ -104,7 +109,11 @@ class HttpConnection(Connection):
     def data_received(self, data: bytes) -> None:
         if self._deaf or self.phase >= LINGER:
             return
+        if len(data) > _SLICE_BYTES:
+            self._hear_in_slices(data)
+            return
         self.now_ns = self.hub.clock.monotonic_ns()
+        self.turn_calls = 0
         phase, begun = self.phase, self._begun
         if phase == IDLE and (head := self.hub.known_heads.find(data)) is not None:
             self._answer_known(head, data)
@@ -126,6 +135,23 @@ class HttpConnection(Connection):
         self.flush()
         self._mind_deadline(phase, begun)
         self.pump_soon()
+
+    def _hear_in_slices(self, data: bytes) -> None:
+        """
+        Look at no more of what came than there is room for its calls.
+
+        The system hands over a quarter of a megabyte at once, and that can be thousands of
+        requests: all others would wait while they are parsed.
+        """
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self.waiting:
+                self.unread = data[start:]
+                return
+            self.data_received(data[start : start + _SLICE_BYTES])
+            if self._frames is not None:
+                if rest := data[start + _SLICE_BYTES :]:
+                    self._frames.data_received(rest)
+                return
 
     def _answer_known(self, head: KnownHead, data: bytes) -> None:
         """A whole call whose head was parsed before: straight to the dispatcher."""
@@ -213,6 +239,8 @@ class HttpConnection(Connection):
     # -- httptools calls these -----------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._deaf:
+            raise MalformedRequest("Nothing is heard behind the last request.")
         self.phase = HEAD
         self._begun += 1
         self._url = b""
@@ -425,6 +453,7 @@ class HttpConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._parser = None
+        self._frames = None
         self._tell_drains()
         exchanges = [*self._queue]
         self._queue.clear()
@@ -459,6 +488,7 @@ class HttpConnection(Connection):
         self.hub.replace(self, frames)
         self._deaf = True
         self._parser = None
+        self._frames = frames
         frames.adopt(transport)
         transport.set_protocol(frames)
         if rest:

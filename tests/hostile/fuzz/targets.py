@@ -28,6 +28,7 @@ from freehold.server.front import HttpConnection
 from freehold.server.gate import Gate
 from freehold.server.hub import Hub
 from freehold.server.meter import CallMeter
+from freehold.server.strangers import Strangers
 from freehold.wire.codec import JSON, MSGPACK
 from freehold.wire.frames import FrameSplitter, frame
 from freehold.wire.inspect_body import inspect_json, inspect_msgpack
@@ -293,6 +294,7 @@ class Front:
             ids=SeededIds(),
             meter=CallMeter(),
             welcome=dict,
+            strangers=Strangers(LIMITS),
         )
         self.hub.broke = self._raise  # type: ignore[method-assign]
 
