@@ -117,13 +117,18 @@ class _Disk:
     @property
     def is_uncertain(self) -> bool:
         """Something could be lost."""
-        return bool(self.entries or self.seen) or any(self.waiting.values())
+        seen = any(number in self.seen for number in self.names.values())
+        return seen or bool(self.entries) or any(self.waiting.values())
 
     def do(self, change: Change) -> None:
         """The next change."""
         if change.kind == "create":
             self.durable[change.file] = bytearray()
             self.entries.append(change)
+        elif change.kind == "replace":
+            self.durable[change.file] = bytearray(change.data)
+            _rename(self.names, [*self.entries, change])
+            self.entries.clear()
         elif change.kind == "delete":
             self.entries.append(change)
         elif change.kind == "sync":
@@ -170,7 +175,7 @@ def _flip(draw: random.Random) -> bool:
 
 def _rename(names: dict[str, int], entries: list[Change]) -> None:
     for each in entries:
-        if each.kind == "create":
+        if each.kind != "delete":
             names[each.name] = each.file
         else:
             names.pop(each.name, None)

@@ -5,7 +5,7 @@ Every disk that a power cut may leave of a workload: recovered by the real opene
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,14 @@ from freehold.clock import ManualClock
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import StartError
 from freehold.ids import SeededIds
+from freehold.rpc.audit import START
+from freehold.rpc.audit_check import BEGINNING, check_stretch
 from freehold.testing.checksums import checksummed
 from tests.faults.power.crashes import Crash, crashes
 from tests.faults.power.judge import look
 from tests.faults.power.model import Contents
 from tests.faults.power.recording import RecordedDisk
-from tests.faults.power.service import Heard, Service, prepare
+from tests.faults.power.service import AUDIT, Heard, Service, prepare
 from tests.faults.power.stock import SCHEMA
 from tests.faults.power.workload import NAME, Played, quiet
 
@@ -97,6 +99,12 @@ class Cutter:
             if crash.number % _AGAIN_EVERY == 0 and len(parts) != 2:
                 yield from self._second(state, crash, only=parts[2] if parts else None)
 
+    def some(self, at: Container[int]) -> Iterator[Found]:
+        """The states after so many changes, and no others."""
+        played = self._played
+        for crash in crashes(played.disk, seed=self._seed, per_event=self._per_change, at=at):
+            yield Found(f"{played.number}.{crash.number}", crash, self._wrong(crash, crash))
+
     def _second(self, state: str, crash: Crash, *, only: int | None) -> Iterator[Found]:
         """The power goes once more, while what the first cut left is recovered."""
         crash.restore(self._folder)
@@ -144,19 +152,20 @@ class Cutter:
         self.judged += 1
         try:
             contents, wrong = look(str(self._path))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             return [f"cannot be read: {type(error).__name__}: {error}"]
         if contents.seq != seq:
             wrong.append(f"it says {seq} and stores {contents.seq}")
         history = self._played.history
         wrong += history.contradictions(contents, told=told, begun=begun)
-        if not wrong and self.judged % _ASKED_EVERY == 1:
+        if not wrong and self.judged % _ASKED_EVERY == _ASKED_EVERY // 2:
             wrong += self._ask_again(contents, told=told, begun=begun)
         return wrong
 
     def _ask_again(self, contents: Contents, *, told: int, begun: int) -> list[str]:
         """
-        Every client repeats all that it ever asked: it hears what it heard, or it is done now.
+        Every client repeats all that it ever asked: it hears what it heard, or it is done now. The
+        audit log of both lives is one unbroken chain.
         """
         self.asked_again += 1
         history = self._played.history
@@ -171,9 +180,12 @@ class Cutter:
                     for ask in calls[start : start + _BATCH]:
                         service.ask(ask)
                     service.turn()
+                chain = service.database.read(
+                    lambda db: check_stretch(db, AUDIT, number=BEGINNING, digest=START, rows=10_000)
+                )
             finally:
                 service.close()
-        wrong = []
+        wrong = [f"the audit log: {chain.fault.detail}"] if chain.fault else []
         for each in heard:
             expected = world.call(each.ask) if world else None
             if each.told != expected:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations
 from typing import Any, Final
 
 import apsw
@@ -101,27 +101,23 @@ class History:
 def _after(world: World, heard: Sequence[Heard]) -> list[World]:
     """Every world that may be after this one, when these were told that; none when none may."""
     doubtful = [place for place, each in enumerate(heard) if each.told.outcome == "unknown"]
-    if not doubtful:
-        return [after] if (after := _if(world.copy(), heard)) else []
-    if any(each.told.outcome == "ok" for each in heard):
+    choices = [()] if not doubtful else [(), tuple(doubtful)]
+    if doubtful and any(each.told.outcome == "ok" for each in heard):
         # They were committed one by one.
-        choices = list(product((False, True), repeat=len(doubtful)))
-    else:
-        choices = [(False,) * len(doubtful), (True,) * len(doubtful)]
+        choices = [part for n in range(len(doubtful) + 1) for part in combinations(doubtful, n)]
+    unsaid = sum(each.told.value in _OF_THE_DISK for each in heard)
     found = []
-    for choice in choices:
-        happened = {place for place, is_so in zip(doubtful, choice, strict=True) if is_so}
-        for with_refusals in (False, True) if happened else (False,):
-            after = _if(world.copy(), heard, happened=happened, with_refusals=with_refusals)
+    for happened in choices:
+        for refusals in range(unsaid + 1):
+            after = _if(world.copy(), heard, happened=happened, refusals=refusals)
             if after is not None:
                 found.append(after)
     return found
 
 
 def _if(
-    world: World, heard: Sequence[Heard], *, happened: Container[int] = (),
-    with_refusals: bool = False,
-) -> World | None:  # fmt: skip
+    world: World, heard: Sequence[Heard], *, happened: Container[int], refusals: int
+) -> World | None:
     """
     The world after these; None when they cannot have been told so.
 
@@ -129,15 +125,16 @@ def _if(
         world: The world before; it is changed.
         heard: What was told.
         happened: Which of those in doubt happened.
-        with_refusals: A refusal may be kept in a commit that is in doubt; its caller heard
-            nothing of it.
+        refusals: A refusal may be kept in a commit that is in doubt. Its caller heard nothing
+            of it, and it has no effect but that it is told when he asks again. So many were.
     """
     for place, each in enumerate(heard):
         if each.told.outcome == "unknown":
             if place in happened:
                 world.call(each.ask)
         elif each.told.value in _OF_THE_DISK:
-            if with_refusals and world.copy().call(each.ask).outcome == "failed":
+            if refusals and world.copy().call(each.ask).outcome == "failed":
+                refusals -= 1
                 world.call(each.ask)
         else:
             before = world.seq
@@ -175,7 +172,7 @@ def look(path: str) -> tuple[Contents, list[str]]:
     What is stored in a file that nobody has open, and what SQLite finds wrong with it.
 
     Raises:
-        apsw.Error: It cannot be read.
+        apsw.Error, UnicodeDecodeError: It cannot be read.
     """
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=shim())
     try:
@@ -199,6 +196,9 @@ def look(path: str) -> tuple[Contents, list[str]]:
             rows(
                 "SELECT key, replace(method, 'Stock.', ''), outcome FROM _freehold_calls "
                 "ORDER BY 1, 2"
+            ),
+            rows(
+                "SELECT number, replace(method, 'Stock.', ''), seq FROM _freehold_audit ORDER BY 1"
             ),
         )
     finally:

@@ -48,9 +48,11 @@ class Contents(NamedTuple):
     parts: tuple[tuple[Any, ...], ...]
     #: (key, method, outcome)
     calls: tuple[tuple[Any, ...], ...]
+    #: (number, method, seq) of the audit log
+    audit: tuple[tuple[Any, ...], ...]
 
 
-EMPTY: Final = Contents(0, None, (), (), ())
+EMPTY: Final = Contents(0, None, (), (), (), ())
 #: What is kept under its key, for it follows from the data.
 _KEPT: Final = frozenset(("NotFound", "Conflict", "AlreadyExists", "ReferenceBroken", "RuleBroken"))
 
@@ -73,6 +75,7 @@ class World:
     items: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     calls: dict[tuple[str, str], tuple[Ask, Told]] = field(default_factory=dict)
+    audit: tuple[tuple[Any, ...], ...] = ()
 
     def copy(self) -> World:
         """Another one of its own."""
@@ -90,6 +93,7 @@ class World:
                     (key, method, told.outcome) for (method, key), (_, told) in self.calls.items()
                 )
             ),
+            self.audit,
         )
 
     def call(self, ask: Ask) -> Told:
@@ -112,6 +116,7 @@ class World:
                 return told
         else:
             self.seq += 1
+            self.audit = (*self.audit, (len(self.audit) + 1, ask.method, self.seq))
             told = Told("ok", value)
         if ask.key is not None:
             self.calls[ask.method, ask.key] = (ask, told)
@@ -184,7 +189,7 @@ class World:
         self._add(name, 1, 10)
         raise _Refused("Internal")
 
-    def _answer_too_much(self, name: str) -> int:
+    def _ramble(self, name: str) -> int:
         self._add(name, 1, 10)
         raise _Refused("TooLarge")
 
@@ -192,12 +197,12 @@ class World:
         self._add(name, 1, 10)
         raise _Refused("Internal")
 
-    def _roll_back(self, name: str) -> int:
+    def _undo(self, name: str) -> int:
         self._add(name, 1, 10)
         # It went with the whole transaction, so there was none to keep it in.
         raise _Refused("AlreadyExists", is_kept=False)
 
-    def _run_on(self, name: str) -> int:
+    def _linger(self, name: str) -> int:
         self._add(name, 1, 10)
         raise _Refused("DeadlineExceeded")
 

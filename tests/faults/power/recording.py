@@ -18,8 +18,8 @@ them: each write, truncation, sync, creation and removal of a file. `RecordedDis
 is_default=True)` also records what is opened without the name of a VFS. Files that were there
 before are taken over as they are when they are opened, and count as durable; databases, their
 logs and their rollback journals are followed, in `folder` itself. What Python does to files (a
-copy with `shutil`, `os.replace`, a file of keys) is not seen, and `restore` leaves such files
-alone.
+copy with `shutil`, a file of keys) is not seen, and `restore` leaves such files alone; but for
+a file that was put in the place of one of these, which is taken for synced, name and all.
 
 What is durable, and what is not:
 
@@ -58,8 +58,8 @@ import apsw
 from freehold.testing.faults import _CODES
 from freehold.testing.faults import Kind as FaultKind
 
-#: `unsynced` is a sync that failed.
-Kind = Literal["write", "truncate", "sync", "unsynced", "create", "delete"]
+#: `unsynced` is a sync that failed, `replace` a file that took another's place, durably.
+Kind = Literal["write", "truncate", "sync", "unsynced", "create", "delete", "replace"]
 _FOLLOWED: Final = (
     apsw.SQLITE_OPEN_MAIN_DB
     | apsw.SQLITE_OPEN_WAL
@@ -148,8 +148,8 @@ class RecordedDisk:
         """Remember that this was so after all changes until now; `Crash.marks` has it."""
         self.marks.append((len(self.changes), what))
 
-    def fail(self, fault: Fault) -> None:
-        """Fail a change of the future."""
+    def fail(self, fault: Fault | None) -> None:
+        """Fail a change of the future, or none any more; `asked` begins anew."""
         self._fault = fault
         self.asked.clear()
 
@@ -188,6 +188,11 @@ class RecordedDisk:
             return None
         with self._lock:
             number = self._files.get(name)
+            if number is not None and had is not None and not self._is_same(number, path):
+                number = len(self._ends) + 1
+                self._files[name] = number
+                self._ends[number] = _other_end(path)
+                self.changes.append(Change("replace", number, name, data=had))
             if number is None:
                 number = len(self._ends) + 1
                 self._files[name] = number
@@ -197,6 +202,9 @@ class RecordedDisk:
                 else:
                     self.before[number] = (name, had)
             return number
+
+    def _is_same(self, number: int, path: str) -> bool:
+        return os.path.samestat(os.fstat(self._ends[number]), os.stat(path))
 
     def removed(self, path: str, *, is_durable: bool) -> None:
         """A file is gone by its name."""

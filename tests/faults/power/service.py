@@ -17,6 +17,7 @@ import apsw
 import pytest
 
 from freehold.clock import ManualClock
+from freehold.crypto import Secret
 from freehold.db import Caller
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite import SqliteDatabase
@@ -25,16 +26,17 @@ from freehold.drivers.sqlite.writer import WriterThread
 from freehold.drivers.turns import Turns
 from freehold.errors import CallError
 from freehold.ids import SeededIds
+from freehold.rpc.audit import AUDIT_SCHEMA, TRIGGERS, AuditLog
 from freehold.rpc.contract import contract_of
 from freehold.rpc.dispatch import Answer, Dispatcher, Request
 from freehold.rpc.idempotency import IDEMPOTENCY_SCHEMA
-from freehold.schema import Schema
 from freehold.wire.codec import JSON
 from freehold.wire.limits import Limits
 from tests.faults.power.model import Ask, Told
 from tests.faults.power.stock import ANSWER_BYTES_MAX, SCHEMA, Stock
 
 CALLER: Final = Caller("stock", trusted=True)
+AUDIT: Final = AuditLog("main", Secret(b"p" * 32), mode="mutations")
 _CONTRACT: Final = contract_of("stock", [Stock])
 
 
@@ -84,7 +86,7 @@ class Service:
         )  # fmt: skip
         self._dispatcher = Dispatcher(
             [Stock], {"main": self.database}, contract=_CONTRACT, limits=limits, clock=self.clock,
-            ids=self._ids,
+            ids=self._ids, audits={"main": AUDIT},
         )  # fmt: skip
 
     def open(self) -> None:
@@ -93,6 +95,7 @@ class Service:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database_module, "WriterThread", _ByHand)
             patch.setattr(database_module, "Turns", _NoWaiting)
+            patch.setattr(database_module, "ReaderThreads", _NoReaders)
             self.database.start(lambda run: run())
 
     def close(self) -> None:
@@ -133,6 +136,20 @@ class _ByHand(WriterThread):
         self._run()
 
 
+class _NoReaders:
+    """No queries are asked, so nobody waits for any."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Nothing is opened."""
+
+    def rest(self, _: Callable[[], None]) -> Callable[[], None]:
+        """They rest already; the log is cut off when it starts again anyway."""
+        return lambda: None
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
 class _NoWaiting(Turns):
     """Lines that are at their end when nobody stands in them."""
 
@@ -140,12 +157,16 @@ class _NoWaiting(Turns):
         return self.take_now(count) or None
 
 
-def _once(schema: Schema) -> list[str]:
-    parts = [sql.split(" ", 2) for sql in schema.ddl("sqlite")]
+def _once(statements: list[str]) -> list[str]:
+    parts = [sql.split(" ", 2) for sql in statements]
     return [f"{verb} {kind} IF NOT EXISTS {rest}" for verb, kind, rest in parts]
 
 
-_DDL: Final = [_once(SCHEMA), _once(IDEMPOTENCY_SCHEMA)]
+_DDL: Final = [
+    _once(SCHEMA.ddl("sqlite")),
+    _once(IDEMPOTENCY_SCHEMA.ddl("sqlite")),
+    _once([*AUDIT_SCHEMA.ddl("sqlite"), *TRIGGERS["sqlite"]]),
+]
 
 
 def prepare(connection: apsw.Connection) -> None:

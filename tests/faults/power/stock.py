@@ -129,7 +129,7 @@ def explode(db: Writer, name: str) -> int:
     return add(db, name, 1, 10) // 0
 
 
-def answer_too_much(db: Writer, name: str) -> str:
+def ramble(db: Writer, name: str) -> str:
     """Writes, and answers with more than may be answered."""
     add(db, name, 1, 10)
     return "x" * ANSWER_BYTES_MAX
@@ -141,14 +141,14 @@ def cancel(db: Writer, name: str) -> int:
     raise Cancelled
 
 
-def roll_back(db: Writer, name: str) -> int:
+def undo(db: Writer, name: str) -> int:
     """Writes, and takes the transaction from everybody."""
     place = add(db, name, 1, 10)
     db.execute(_INSERT_OR_ROLLBACK)
     return place
 
 
-def run_on(db: Writer, name: str) -> int:
+def linger(db: Writer, name: str) -> int:
     """Writes without end, until it is interrupted; which takes the transaction from everybody."""
     place = add(db, name, 1, 10)
     db.execute(_ENDLESS)
@@ -174,10 +174,10 @@ class Stock(Entrypoint):
     detach = detach
     refuse = refuse
     explode = explode
-    answer_too_much = answer_too_much
+    ramble = ramble
     cancel = cancel
-    roll_back = roll_back
-    run_on = run_on
+    undo = undo
+    linger = linger
 
 
 SCHEMA = Schema([Total, Item, Part])

@@ -28,7 +28,7 @@ NAME: Final = "stock.db"
 #: How often each kind of call comes.
 _METHODS: Final = {
     "add": 24, "take": 14, "grow": 10, "remove": 8, "attach": 8, "detach": 4, "refuse": 4,
-    "roll_back": 3, "explode": 1, "answer_too_much": 1, "cancel": 1,
+    "undo": 3, "explode": 1, "ramble": 1, "cancel": 1,
 }  # fmt: skip
 _BATCH_SIZES: Final = (1, 1, 1, 2, 2, 3, 5, 8)
 _PAGE_SIZES: Final = (4096, 4096, 1024, 512)
@@ -98,8 +98,9 @@ def another(draw: random.Random, method: str) -> dict[str, Any]:
 
 
 def play(
-    number: int, folder: Path, *, seed: int, batches: int = 16, fault: Fault | None = None
-) -> Played:
+    number: int, folder: Path, *, seed: int, batches: int = 16, fault: Fault | None = None,
+    fails_from_nothing: bool = False,
+) -> Played:  # fmt: skip
     """
     Play the workload of that number in an empty folder.
 
@@ -108,7 +109,9 @@ def play(
         folder: Empty.
         seed: See `number`.
         batches: How long it is.
-        fault: What the disk does to one of its changes, or to all from there on.
+        fault: What the disk does to one of its changes, or to all from there on; the first one
+            is that after it was opened.
+        fails_from_nothing: The first one is that of making the database.
     """
     draw = random.Random(f"{seed} {number}")
     with RecordedDisk(folder, seed=draw.getrandbits(32)) as disk, quiet(), ExitStack() as stack:
@@ -117,9 +120,11 @@ def play(
         if has_checksums:
             player.storage = stack.enter_context(checksummed(disk.name))
         player.prepare()
-        if fault is not None:
+        if fails_from_nothing:
             disk.fail(fault)
         player.serve()
+        if not fails_from_nothing:
+            disk.fail(fault)
         player.played.first = len(disk.changes)
         for batch in ([_FIRST], *asks(draw, batches=batches)):
             player.batch(batch)

@@ -43,6 +43,7 @@ from freehold.drivers.sqlite.preparation import (
     refusals_at_start,
 )
 from freehold.drivers.sqlite.readers import ReaderThreads, ran_too_long
+from freehold.drivers.sqlite.renewal import renew_log
 from freehold.drivers.sqlite.snapshots import Snapshots
 from freehold.drivers.sqlite.writer import WriterThread
 from freehold.drivers.turns import Turns
@@ -167,6 +168,7 @@ class SqliteDatabase:
             self._folder = make_folder(self.name)
             return Place(str(self._folder / "memory.db"), self._storage, is_lasting=False)
         self._lock = OwnerLock(self.path).acquire()
+        renew_log(self.path)
         keep_off(self.path)
         return Place(str(self.path.resolve()), self._storage, checksums=self._wants_checksums)
 

@@ -46,7 +46,8 @@ def give_free(database: Path) -> None:
 
 
 def _files(database: Path) -> list[str]:
-    return [f"{database.resolve()}{suffix}" for suffix in _SUFFIXES]
+    path = database.resolve()
+    return [f"{path}{suffix}" for suffix in _SUFFIXES]
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
