@@ -468,14 +468,14 @@ def test_frames_right_behind_the_upgrade_are_all_heard(toy: Toy) -> None:
 @pytest.mark.promise("P16")
 @pytest.mark.attack("A32")
 def test_who_shows_no_living_key_again_and_again_is_not_heard_further(toy: Toy) -> None:
-    """Sixteen times in a row; a good call between them begins the count anew."""
+    """Thirty-two times in a row; a good call between them begins the count anew."""
     client = toy.client()
-    client.send(post("Notes.get", key=None) * 10 + post("Notes.get"))
+    client.send(post("Notes.get", key=None) * 20 + post("Notes.get"))
     client.send(post("Notes.get", key=None) * 400)
 
-    ended = [client.answer() for _ in range(27)]
+    ended = [client.answer() for _ in range(53)]
 
-    assert [each.status for each in ended] == [401] * 10 + [200] + [401] * 16
+    assert [each.status for each in ended] == [401] * 20 + [200] + [401] * 32
     assert ended[-1].headers["connection"] == "close"
     assert client.is_ended()
     assert len(toy.notes.seen) == 1

@@ -36,7 +36,7 @@ GONE: Final = 4
 #: Calls of one connection that are begun in one turn of the event loop.
 TURN_CALLS: Final = 32
 #: Refusals for want of a key, one after the other, that end the connection.
-STRANGER_CALLS: Final = 16
+STRANGER_CALLS: Final = 32
 
 # Why reading is paused; it goes on when there is no reason left.
 _WRITE_PAUSED: Final = 1
