@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from freehold import Caller, Writer
+from freehold import Caller, Sealed, Writer
 from freehold.testing import ENGINES, TestDatabase, engine_database
-from linkie_claw.domains import generations, posts, users
+from linkie_claw.domains import generations, oauth_states, posts, sessions, settings, users
+from linkie_claw.presets import IMAGE_STYLES, VOICE_TONES
 from linkie_claw.schema import GeneratedImage, Generation, TextVariation, User, schema
 
 P = ParamSpec("P")
@@ -87,3 +88,67 @@ def empty_world(engine: str = ENGINES[0]) -> Iterator[World]:
     """A data layer with its tables and nothing in them, on one of the engines."""
     with engine_database(engine, schema) as database:
         yield World(database)
+
+
+class Owned:
+    """A user with one of everything, and what of it has an id."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.user: User = world.user(name)
+        self.ids: dict[str, list[str]] = {"posts": [], "generations": []}
+        for status in ("draft", "scheduled", "publishing", "published", "failed"):
+            fields = {"status": status, "scheduled_at": world.now + 60, "published_at": world.now}
+            self.ids["posts"].append(world.post(self.user, title=name, **fields).id)
+            # So that the time alone orders them, whatever their ids are.
+            world.wait(seconds=1)
+        self.ids["generations"].append(world.generation(self.user, idea=name).id)
+        token: Sealed[str] = Sealed.of(f"token of {name}")
+        patch = settings.UserSettingsPatch(linkedin_access_token=token, linkedin_headline=name)
+        world.call(settings.upsert_user_settings, self.user.id, patch)
+        world.call(
+            users.link_account,
+            users.NewAccount(
+                user_id=self.user.id, type="oauth", provider="linkedin", provider_account_id=name
+            ),
+        )
+        world.call(
+            sessions.create_session,
+            sessions.NewSession(
+                session_token=name, user_id=self.user.id, expires=world.now + 3_600
+            ),
+        )
+        world.call(oauth_states.create_linkedin_oauth_state, name, self.user.id, world.now + 3_600)
+
+
+#: What an argument is when nothing else is asked of it; a new name needs an entry.
+USUAL: Final[dict[str, Any]] = {
+    "limit": 50,
+    "days": 30,
+    "month": "2027-01",
+    "scheduled_at": START_S + 3_600,
+    "action": "fail",
+    "tones": list(VOICE_TONES),
+    "styles": list(IMAGE_STYLES),
+    "state": "another-state",
+    "expires_at": START_S + 3_600,
+    "bound_to": None,
+    "selected_text_id": "t1",
+    "selected_image_id": "i1",
+}
+DATA: Final[dict[str, Any]] = {
+    "createPost": posts.NewPost(user_id="", title="New", content="New"),
+    "updatePost": posts.PostPatch(title="New"),
+    "createGeneration": generations.NewGeneration(
+        user_id="", idea="New", text_variations=[], images=[]
+    ),
+    "upsertUserSettings": settings.UserSettingsPatch(linkedin_headline="New"),
+}
+
+
+def one_of_everything(database: TestDatabase, name: str) -> str:
+    """A user with one of everything; for `freehold.testing.Isolation`."""
+    return Owned(World(database), name).user.id
+
+
+#: What cannot be guessed from its type.
+SAMPLES: Final[dict[str, Any]] = USUAL | {f"{name}.data": data for name, data in DATA.items()}

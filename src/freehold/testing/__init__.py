@@ -17,9 +17,11 @@ from freehold.testing.databases import (
     postgres_database,
     shared_cluster,
 )
+from freehold.testing.isolation import Isolation
 
 __all__ = [
     "ENGINES",
+    "Isolation",
     "TestDatabase",
     "engine_database",
     "file_database",
