@@ -9,15 +9,20 @@ from typing import Any
 import apsw
 import pytest
 
+from freehold.app.declaration import App, Database
+from freehold.app.opening import Options, open_app
 from freehold.clock import ManualClock
 from freehold.crypto import KeyRing, Place, open_sealed, seal
 from freehold.errors import KeysMissing, MigrationFailed, MigrationNeeded, SchemaError
+from freehold.migrate import history
 from freehold.migrate.apply import apply, require_current
 from freehold.migrate.files import load, write
 from freehold.migrate.pairs import check_pair, plan_pair
 from freehold.migrate.plan import plan_next
 from freehold.migrate.sealing import PLAINTEXT_TABLE, Sealer, scrub
 from freehold.migrate.sync import sync
+from freehold.schema import Schema
+from tests.migrate.corpus_worlds import Ping
 from tests.migrate.sealing_worlds import (
     CANARY,
     RING,
@@ -238,6 +243,40 @@ def test_sealed_values_are_never_opened_by_a_migration(tmp_path: Path) -> None:
         apply(connection, migrations, clock=ManualClock())
         with pytest.raises(MigrationNeeded, match="should be in clear"):
             require_current(connection, migrations, expected=in_clear())
+
+
+def test_a_served_application_opens_what_was_sealed(tmp_path: Path) -> None:
+    """The whole way: planned files, its own secrets, page checksums, and a start after it."""
+    files, folder = tmp_path / "migrations", tmp_path / "data"
+    in_clear_schema = in_clear()
+    plan_pair(in_clear_schema, files).write(files, "initial")
+    app = application(in_clear_schema, files)
+    with closing(open_app(app, Options(folder=folder, upgrade="apply"))) as opened_app:
+        record = in_clear_schema.by_table["accounts"]
+        made = [record(provider=p, number=n, token=t, note=x) for p, n, t, x in rows(300)]
+        opened_app.first.write(lambda db: [db.insert(each) for each in made])
+    assert canaries(folder)
+    plan_pair(sealed(), files).write(files, "seal")
+    told: list[str] = []
+
+    options = Options(folder=folder, upgrade="apply", on_progress=told.append)
+    with closing(open_app(application(sealed(), files), options)) as opened_app:
+        ring = opened_app.secrets.ring
+    with closing(open_app(application(sealed(), files), Options(folder=folder))):
+        pass
+
+    assert canaries(folder) == {}
+    assert any("older ones hold in clear" in line for line in told)
+    with history.reading(folder / "main.db") as connection:
+        ((text,),) = connection.execute("SELECT token FROM accounts WHERE number = 7").fetchall()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    place = Place("main", "accounts", "token", ("p1", 7))
+    assert open_sealed(ring, str(text), place) == f"{CANARY}-00007"
+
+
+def application(schema: Schema, files: Path) -> App:
+    return App("accounts", databases=[Database("main", schema, migrations=files)],
+               entrypoints=[Ping])  # fmt: skip
 
 
 def test_sealing_cannot_be_forgotten() -> None:

@@ -27,7 +27,7 @@ from freehold.migrate.run import AS_IT_WAS, OnProgress, Progress, run_migration,
 from freehold.migrate.sealed import has_seals, unlike_files
 from freehold.migrate.sealing import Sealer, scrub
 from freehold.migrate.shape import shape_of, shape_of_schema
-from freehold.migrate.snapshot import has_rows, take_snapshot
+from freehold.migrate.snapshot import has_rows, require_whole, take_snapshot
 from freehold.schema import Schema
 
 
@@ -81,11 +81,14 @@ def apply(
         _require_shape(connection, migrations, expected)
         return Applied((), version(connection))
     refuse_unsealed(migrations, expected)
+    keep = None if has_seals(waiting) else snapshot_to
+    if has_rows(connection):
+        require_whole(connection, is_copied=keep is not None)
     snapshot = transact(
         connection,
         waiting,
         expected=expected,
-        snapshot_to=None if has_seals(waiting) else snapshot_to,
+        snapshot_to=keep,
         finish=lambda: record(connection, waiting, clock=clock),
         on_progress=on_progress,
         sealer=sealer,

@@ -80,7 +80,13 @@ def entries(connection: apsw.Connection) -> list[Entry]:
     if not rows(connection, "SELECT 1 FROM sqlite_schema WHERE name = ?", HISTORY_TABLE):
         return []
     sql = f"SELECT number, name, checksum, applied_at FROM {HISTORY_TABLE} "  # noqa: S608
-    return [Entry(*row) for row in rows(connection, f"{sql} ORDER BY number")]
+    try:
+        return [Entry(*row) for row in rows(connection, f"{sql} ORDER BY number")]
+    except apsw.SQLError as error:
+        raise MigrationFailed(
+            f"The database's history of migrations is not known: {error}.",
+            hint="It was written by something else; give the application a database of its own.",
+        ) from None
 
 
 def version(connection: apsw.Connection) -> int:

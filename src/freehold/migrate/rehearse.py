@@ -129,17 +129,16 @@ def _digests(connection: apsw.Connection, name: str, table: TableShape) -> Colum
     columns = list(table.columns)
     keys = [(said.key, column) for column, said in table.columns.items() if said.key]
     key = [column for _, column in sorted(keys)]
-    listed = ", ".join(map(quoted, columns))
+    # As bytes, so that a text which is not UTF-8 is compared like any other.
+    listed = ", ".join(
+        f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
+        for name in map(quoted, columns)
+    )
     order = ", ".join(map(quoted, key)) or "rowid"
     digests = ColumnDigests(columns, key)
-    try:
-        cursor: Any = connection.execute(f"SELECT {listed} FROM {quoted(name)} ORDER BY {order}")  # noqa: S608
-        while chunk := _some(cursor):
-            digests.add(chunk)
-    except UnicodeDecodeError:
-        raise MigrationFailed(
-            f"{name} holds a text that is not UTF-8.", hint="Put it right in a statement before."
-        ) from None
+    cursor: Any = connection.execute(f"SELECT {listed} FROM {quoted(name)} ORDER BY {order}")  # noqa: S608
+    while chunk := _some(cursor):
+        digests.add(chunk)
     return digests
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import apsw
 
 from freehold.errors import MigrationFailed
-from freehold.migrate.engine import has_row, rows
+from freehold.migrate.engine import has_row, number, rows
 from freehold.migrate.history import version
 from freehold.migrate.shape import table_names
 
@@ -27,6 +27,29 @@ _PAGES_A_STEP: Final = 4_096
 def has_rows(connection: apsw.Connection) -> bool:
     """At least one table of the application has a row."""
     return any(has_row(connection, name) for name in table_names(connection))
+
+
+def require_whole(connection: apsw.Connection, *, is_copied: bool) -> None:
+    """
+    See that every page is there and can be followed, before anything is built on them.
+
+    Args:
+        is_copied: A copy is made next, which is looked through as a whole.
+
+    Raises:
+        MigrationFailed: The file is damaged; nothing was changed.
+    """
+    path = connection.filename
+    size = os.stat(path).st_size if path else 0
+    found = "its last page is not whole" if size % number(connection, "PRAGMA page_size") else ""
+    if not found and not is_copied:
+        ((said,),) = rows(connection, "PRAGMA quick_check(1)")
+        found = "" if said == "ok" else " ".join(str(said).split())
+    if found:
+        raise MigrationFailed(
+            f"The database is damaged: {found}.",
+            hint="Nothing was changed. Restore a backup; see `freehold doctor`.",
+        )
 
 
 def snapshot_path(database: Path, connection: apsw.Connection) -> Path:
