@@ -40,6 +40,7 @@ def test_a_query_is_asked_again_a_few_times(unix: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_a_mutation_is_sent_again_under_its_key(unix: str) -> None:
     """Each logical call has one key for all its attempts; in the end it is unknown."""
 
@@ -59,6 +60,7 @@ def test_a_mutation_is_sent_again_under_its_key(unix: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.promise("P4")
 def test_a_key_of_the_caller_s_own_names_the_call(unix: str) -> None:
     """It survives the process that made it; queries have none."""
 
@@ -77,6 +79,7 @@ def test_a_key_of_the_caller_s_own_names_the_call(unix: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.attack("A10")
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ü", "a\n"])
 def test_a_key_that_cannot_be_one_is_refused_here(unix: str, key: str) -> None:
     """Before anything is sent."""
@@ -104,6 +107,7 @@ def test_what_may_pass_is_tried_again(unix: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.promise("P3")
 def test_a_refusal_after_a_lost_answer_is_unknown(unix: str) -> None:
     """The first attempt may have happened; the second was refused before it was looked at."""
 
