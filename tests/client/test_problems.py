@@ -105,3 +105,17 @@ def test_the_subclass_is_found_before_its_parent() -> None:
     error = ERRORS.from_problem({"error": "AlreadyExists", "code": "conflict", "detail": "x"})
 
     assert type(error) is AlreadyExists
+
+
+@pytest.mark.promise("P16")
+def test_when_to_try_again_stands_in_the_problem_too() -> None:
+    """Over frames there is no header; what is no number of seconds is left as it was."""
+    busy = problem(Overloaded("busy.", retry_after_s=9))
+    said: list[object] = []
+    for after in (9, -1, "9", None, 2**40):
+        found = ErrorTypes().from_problem({**busy, "retryAfterS": after})
+        assert isinstance(found, Overloaded)
+        said.append(found.retry_after_s)
+
+    assert busy["retryAfterS"] == 9
+    assert said == [9, 1, 1, 1, 1]

@@ -217,6 +217,7 @@ def test_browsers_types_will_do(folder: Path, tmp_path: Path) -> None:
     assert node.compile_all(tmp_path, node.IN_BROWSERS) == ""
 
 
+@pytest.mark.attack("A44")
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story_ends_well(story: str, compiled: Path, environ: dict[str, str]) -> None:
     """Node calls the real server: types there and back, errors, lost answers, transactions."""

@@ -157,6 +157,7 @@ def test_connections_at_the_limit_are_served_and_one_past_it_is_told() -> None:
         assert answer.status == 503
         assert answer.json["code"] == "overloaded"
         assert answer.headers["retry-after"] == "1"
+        assert answer.json["retryAfterS"] == 1
         assert outside.is_ended()
 
 
