@@ -48,6 +48,8 @@ from tests.drivers.ledger import (
     without_guard,
 )
 
+pytestmark = pytest.mark.promise("P2")
+
 BATCH = 8
 #: Rows that the small page cache of these databases cannot hold, so they are written at once.
 _MUCH = """

@@ -31,6 +31,8 @@ from freehold.ids import SeededIds
 from freehold.testing.faults import FaultyDisk, Kind
 from tests.drivers.ledger import SCHEMA, THE_TOTAL, Total, adding, entries, ledger, pending, step
 
+pytestmark = pytest.mark.promise("P3")
+
 
 def as_killed(path: Path, to: Path) -> Path:
     """The files as they would be had the process been killed now."""

@@ -208,6 +208,7 @@ def _state(database: SqliteDatabase) -> Model:
 
 
 @pytest.mark.fault
+@pytest.mark.promise("P2")
 @pytest.mark.timeout(share(120, 7_200))
 @settings(max_examples=share(250, 20_000), deadline=None)
 @given(_batches)

@@ -18,6 +18,8 @@ import pytest
 from tests.drivers.ledger import entries, ledger
 from tests.drivers.share import share
 
+pytestmark = pytest.mark.promise("P1")
+
 REPOSITORY = Path(__file__).parents[2]
 
 

@@ -17,6 +17,7 @@ import pytest
 from freehold.drivers.sqlite.renewal import renew_log
 from tests.drivers.ledger import adding, entries, ledger
 
+pytestmark = [pytest.mark.promise("P1"), pytest.mark.promise("P3")]
 _HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])

@@ -185,22 +185,25 @@ def look(path: str) -> tuple[Contents, list[str]]:
             f"foreign_key_check: {row}" for row in connection.execute("PRAGMA foreign_key_check")
         ]
 
-        def rows(sql: str) -> tuple[Any, ...]:
-            return tuple(connection.execute(sql).fetchall())
-
-        found = Contents(
-            connection.execute("SELECT seq FROM _freehold_meta").get,
-            connection.execute("SELECT amount FROM totals").get,
-            rows("SELECT id, place, amount, body FROM items ORDER BY id"),
-            rows("SELECT id, item_id FROM parts ORDER BY id"),
-            rows(
-                "SELECT key, replace(method, 'Stock.', ''), outcome FROM _freehold_calls "
-                "ORDER BY 1, 2"
-            ),
-            rows(
-                "SELECT number, replace(method, 'Stock.', ''), seq FROM _freehold_audit ORDER BY 1"
-            ),
-        )
+        found = contents_of(connection)
     finally:
         connection.close()
     return found, wrong
+
+
+def contents_of(connection: apsw.Connection) -> Contents:
+    """What is stored, as this connection sees it."""
+
+    def rows(sql: str) -> tuple[Any, ...]:
+        return tuple(connection.execute(sql).fetchall())
+
+    return Contents(
+        connection.execute("SELECT seq FROM _freehold_meta").get,
+        connection.execute("SELECT amount FROM totals").get,
+        rows("SELECT id, place, amount, body FROM items ORDER BY id"),
+        rows("SELECT id, item_id FROM parts ORDER BY id"),
+        rows(
+            "SELECT key, replace(method, 'Stock.', ''), outcome FROM _freehold_calls ORDER BY 1, 2"
+        ),
+        rows("SELECT number, replace(method, 'Stock.', ''), seq FROM _freehold_audit ORDER BY 1"),
+    )

@@ -23,10 +23,12 @@ class Ask:
     key: str | None = None
     #: It went away while it waited.
     is_withdrawn: bool = False
+    #: Its time ran out while it waited.
+    is_late: bool = False
 
     def __str__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self.args.items())
-        away = ", withdrawn" if self.is_withdrawn else ""
+        away = ", too late" if self.is_withdrawn or self.is_late else ""
         return f"{self.method}({said}) under {self.key}{away}"
 
 
@@ -98,7 +100,7 @@ class World:
 
     def call(self, ask: Ask) -> Told:
         """Do it, or refuse it."""
-        if ask.is_withdrawn:
+        if ask.is_withdrawn or ask.is_late:
             return Told("failed", "DeadlineExceeded")
         known = self.calls.get((ask.method, ask.key or ""))
         if known is not None:

@@ -111,6 +111,7 @@ class Service:
             CALLER,
             lambda answer: self._on_answer(Heard(ask, _told(answer), answer.seq)),
             idempotency_key=ask.key,
+            timeout_ms=1 if ask.is_late else None,
         )
         self._dispatcher.call(request)
         if ask.is_withdrawn:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +26,13 @@ from tests.faults.power.service import Heard, Service
 
 NAME: Final = "stock.db"
 #: How often each kind of call comes.
-_METHODS: Final = {
+METHODS: Final = {
     "add": 24, "take": 14, "grow": 10, "remove": 8, "attach": 8, "detach": 4, "refuse": 4,
     "undo": 3, "explode": 1, "ramble": 1, "cancel": 1,
 }  # fmt: skip
 _BATCH_SIZES: Final = (1, 1, 1, 2, 2, 3, 5, 8)
 _PAGE_SIZES: Final = (4096, 4096, 1024, 512)
-_FIRST: Final = Ask("begin", {}, "first")
+FIRST: Final = Ask("begin", {}, "first")
 
 
 @dataclass
@@ -50,28 +50,39 @@ class Played:
     told_after: list[int] = field(default_factory=list)
 
 
-def asks(draw: random.Random, *, batches: int) -> Iterator[list[Ask]]:
-    """Batches of calls, most of which may succeed."""
+def asks(
+    draw: random.Random, *, batches: int, methods: Mapping[str, int] = METHODS,
+    sizes: Sequence[int] = _BATCH_SIZES,
+) -> Iterator[list[Ask]]:  # fmt: skip
+    """
+    Batches of calls.
+
+    Args:
+        draw: Where they are drawn from.
+        batches: How many.
+        methods: How often each kind of call comes; most may succeed, when it is not said.
+        sizes: How large batches are.
+    """
     keys = 0
     earlier: list[Ask] = []
     for _ in range(batches):
         batch = []
-        for _ in range(draw.choice(_BATCH_SIZES)):
+        for _ in range(draw.choice(sizes)):
             keys += 1
-            ask = _ask(draw, keys, earlier)
+            ask = _ask(draw, keys, earlier, methods)
             batch.append(ask)
             if ask.key is not None:
                 earlier.append(ask)
         yield batch
 
 
-def _ask(draw: random.Random, number: int, earlier: list[Ask]) -> Ask:
+def _ask(draw: random.Random, number: int, earlier: list[Ask], methods: Mapping[str, int]) -> Ask:
     if earlier and draw.random() < 0.06:
         again = draw.choice(earlier)
         if draw.random() < 0.2:
             return Ask(again.method, another(draw, again.method), again.key)
         return Ask(again.method, again.args, again.key)
-    (method,) = draw.choices(list(_METHODS), list(_METHODS.values()))
+    (method,) = draw.choices(list(methods), list(methods.values()))
     key = f"key-{number}" if draw.random() < 0.9 else None
     return Ask(method, another(draw, method), key, is_withdrawn=draw.random() < 0.02)
 
@@ -126,7 +137,7 @@ def play(
         if not fails_from_nothing:
             disk.fail(fault)
         player.played.first = len(disk.changes)
-        for batch in ([_FIRST], *asks(draw, batches=batches)):
+        for batch in ([FIRST], *asks(draw, batches=batches)):
             player.batch(batch)
         player.played.last = len(disk.changes)
         player.close()
