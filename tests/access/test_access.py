@@ -49,6 +49,8 @@ def test_a_key_tells_its_caller(database: TestDatabase) -> None:
     assert not caller.trusted
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A12")
 def test_only_the_digest_is_stored(database: TestDatabase) -> None:
     """Nothing in the table can be shown as a key."""
     raw = a_key(database)
@@ -61,6 +63,8 @@ def test_only_the_digest_is_stored(database: TestDatabase) -> None:
             authenticator(database).caller(value, trusted=False)
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A35")
 def test_a_revoked_key_is_refused_at_the_next_call(database: TestDatabase) -> None:
     """Also one that was used before, by an authenticator that is already running."""
     raw = a_key(database)
@@ -84,6 +88,8 @@ def test_a_new_key_works_at_the_next_call(database: TestDatabase) -> None:
     assert access.caller(raw, trusted=False).key_id
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A1")
 def test_a_key_expires(database: TestDatabase) -> None:
     """At its second, not one later; also when it was used before."""
     raw = a_key(database, expires_in_s=60)
@@ -97,6 +103,8 @@ def test_a_key_expires(database: TestDatabase) -> None:
         access.caller(raw, trusted=False)
 
 
+@pytest.mark.attack("A1")
+@pytest.mark.attack("A13")
 def test_every_refusal_reads_the_same(database: TestDatabase) -> None:
     """A wrong secret, an unknown id and no key at all do not tell which it was."""
     raw = a_key(database)

@@ -284,6 +284,8 @@ def test_a_change_elsewhere_does_not_hide_a_change_here(url: str, tmp_path: Path
     asyncio.run(run())
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.attack("A35")
 def test_a_key_revoked_while_nobody_listened_is_refused(url: str, tmp_path: Path) -> None:
     """The listening connection is lost and the key revoked meanwhile: known within a second."""
 

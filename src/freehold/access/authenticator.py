@@ -136,13 +136,15 @@ class KeyAuthenticator:
     def uses(self) -> dict[str, int]:
         """Which keys were used since the last time this was asked: each one's epoch second."""
         behind_ns = self._clock.wall_ns() - self._clock.monotonic_ns()
+        # As they are now: another thread may read the keys anew meanwhile.
+        budgets = self._budgets
         found = {
             id: (budget.used_ns + behind_ns) // 1_000_000_000
-            for id, budget in self._budgets.items()
+            for id, budget in budgets.items()
             if budget.used_ns > self._told.get(id, 0)
         }
         for id in found:
-            self._told[id] = self._budgets[id].used_ns
+            self._told[id] = budgets[id].used_ns
         return found
 
     def _read(self) -> None:
