@@ -180,6 +180,7 @@ def test_a_key_that_is_ordered_by_is_not_added_again(library: TestDatabase) -> N
     assert [copy.number for page in found for copy in page] == [4, 3, 2, 1, 0]
 
 
+@pytest.mark.attack("A29")
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_later_page_begins_in_the_index(descending: bool) -> None:
     """Neither are the rows before it read, nor is anything sorted."""
@@ -277,6 +278,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.attack("A7")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_statement_that_cannot_be_paged_is_told(library: TestDatabase, name: str) -> None:
     """The first time that it is tried."""
@@ -459,6 +461,7 @@ def test_a_limit_at_its_bounds_is_taken(authors: TestDatabase, limit: int) -> No
         assert len(db.page(BY_NAME, limit=limit).items) == min(limit, 12)
 
 
+@pytest.mark.attack("A29")
 @pytest.mark.parametrize("limit", [0, -1, 1_001, 2**70])
 def test_a_limit_past_its_bounds_is_refused(authors: TestDatabase, limit: int) -> None:
     """By its name, with the bounds."""

@@ -122,6 +122,7 @@ def test_a_parameter_s_name_is_a_keyword(name: str) -> None:
         param(name)
 
 
+@pytest.mark.attack("A7")
 @pytest.mark.parametrize(
     "what",
     [

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Annotated, Any
 
+import pytest
 import sqlalchemy as sa
 
 from freehold import PrimaryKey, Record, Schema, Writer, statement
@@ -13,6 +14,8 @@ from freehold.db import IN_PROCESS, Reader
 from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import DeadlineExceeded, SeqNotReached
 from freehold.wire.limits import Limits
+
+pytestmark = pytest.mark.attack("A29")
 
 
 class Row(Record, table="rows"):
