@@ -160,6 +160,8 @@ def test_a_value_sealed_by_the_first_release_opens_for_ever() -> None:
 # --- what does not open ---------------------------------------------------------
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 @pytest.mark.parametrize("text", ["", "t", "ya29.a0AfH6SMBx-token"])
 def test_every_single_bit_counts(text: str) -> None:
     """One flipped bit in nonce, ciphertext or tag, at any position, and it does not open."""
@@ -177,6 +179,8 @@ def test_every_single_bit_counts(text: str) -> None:
     assert refused == (12 + len(text) + 16) * 8
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 def test_every_single_bit_of_the_place_counts() -> None:
     """The bytes that stand for version, key id and place are authenticated, all of them."""
     raw = raw_of(seal(RING, "token", HERE))
@@ -191,6 +195,8 @@ def test_every_single_bit_of_the_place_counts() -> None:
             aead.decrypt(raw[:12], raw[12:], bytes(flipped))
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 def test_every_single_character_of_the_text_counts() -> None:
     """Version, key id, dots and body: any other character anywhere, and it does not open."""
     ring = KeyRing.parse(f"k1:{ONE},k2:{TWO}")
@@ -205,6 +211,7 @@ def test_every_single_character_of_the_text_counts() -> None:
                 open_sealed(ring, changed, HERE)
 
 
+@pytest.mark.attack("A37")
 def test_one_value_has_one_spelling() -> None:
     """The last character's spare bits must be zero, or two texts would open to one value."""
     sealed = seal(RING, "", HERE)  # 28 bytes leave four bits to spare
@@ -219,6 +226,8 @@ def test_one_value_has_one_spelling() -> None:
                 open_sealed(RING, text, HERE)
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 @pytest.mark.parametrize(
     "elsewhere",
     [
@@ -239,6 +248,8 @@ def test_a_value_that_was_moved_does_not_open(elsewhere: Place) -> None:
         open_sealed(RING, sealed, elsewhere)
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 def test_no_two_cells_can_change_places() -> None:
     """Every pair of sealed cells of two databases of two tables of two columns of three rows."""
     cells = {
@@ -259,6 +270,8 @@ def test_no_two_cells_can_change_places() -> None:
     assert refused == 24 * 23
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.attack("A37")
 @given(st.text(), places, places)
 def test_a_value_opens_at_no_other_place(text: str, here: Place, there: Place) -> None:
     """Whatever the names and keys are, also when they share their characters."""
@@ -304,6 +317,7 @@ def test_names_that_run_together_are_different_places() -> None:
 # --- keys -----------------------------------------------------------------------
 
 
+@pytest.mark.promise("P8")
 def test_the_primary_seals_and_the_older_keys_open() -> None:
     """The first half of a rotation: old values stay readable, new ones carry the new key's id."""
     old = seal(RING, "old", HERE)
@@ -326,6 +340,7 @@ def test_a_key_that_is_not_in_the_ring_is_named() -> None:
     assert refusal.value.key_id == "2025-q4"
 
 
+@pytest.mark.attack("A37")
 def test_keys_are_not_tried_one_after_another() -> None:
     """The id in front decides: the right key under another id does not open the value."""
     sealed = seal(KeyRing.from_hex(ONE, id="k1"), "token", HERE)
@@ -343,6 +358,7 @@ def test_keys_are_not_tried_one_after_another() -> None:
 # --- shapes and errors ------------------------------------------------------------
 
 
+@pytest.mark.attack("A37")
 @pytest.mark.parametrize(
     "text",
     [
@@ -393,6 +409,7 @@ def test_random_bytes_in_the_right_shape_do_not_open(raw: bytes) -> None:
         open_sealed(RING, with_raw("fh1.k1.x", raw), HERE)
 
 
+@pytest.mark.attack("A18")
 def test_a_refusal_shows_neither_text_nor_ciphertext_nor_row() -> None:
     """It names the column, for the log; it is no error that travels to a caller."""
     sealed = seal(RING, "canary-plaintext", HERE)
@@ -474,6 +491,7 @@ def test_a_key_counts_by_its_value_and_not_by_its_class() -> None:
 # --- nonces ------------------------------------------------------------------------
 
 
+@pytest.mark.attack("A38")
 def test_a_text_is_never_sealed_twice_the_same() -> None:
     """100,000 values of one text at one place: all nonces and all ciphertexts differ."""
     sealed = [seal(RING, "t", HERE) for _ in range(100_000)]
@@ -503,6 +521,7 @@ for child in children:
 """
 
 
+@pytest.mark.attack("A38")
 def test_a_forked_process_does_not_repeat_nonces() -> None:
     """Five processes that began as one draw different nonces."""
     done = subprocess.run(
@@ -528,6 +547,7 @@ def test_one_key_serves_many_threads() -> None:
         assert all(pool.map(work, range(32)))
 
 
+@pytest.mark.attack("A38")
 def test_only_one_line_of_the_room_encrypts_and_its_nonce_is_fresh() -> None:
     """No fixed nonce and no counter can creep in: `encrypt` is called once, behind `urandom`."""
     room = Path(freehold.crypto.__file__).parent

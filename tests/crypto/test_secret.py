@@ -63,6 +63,7 @@ WAYS: dict[str, Callable[[object], str]] = {
 }
 
 
+@pytest.mark.attack("A18")
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_that_holds_a_secret_shows_it(way: str, tmp_path: Path) -> None:
     """A secret never reaches a text unless somebody wrote `reveal()`."""
@@ -79,12 +80,14 @@ def test_the_search_for_leaks_finds_one_when_there_is_one() -> None:
     assert shows(f"token={CANARY}", CANARY.encode())
 
 
+@pytest.mark.attack("A18")
 def test_a_format_spec_does_not_open_a_secret() -> None:
     """Width and alignment are ignored, they are no way in."""
     assert f"{Secret(CANARY):>60}" == "Secret(…)"
     assert format(Secret(CANARY), "s") == "Secret(…)"
 
 
+@pytest.mark.attack("A18")
 def test_what_holds_a_secret_is_never_pickled(tmp_path: Path) -> None:
     """A secret does not cross to another process, or into a cache, by accident."""
     for held, _ in holders(tmp_path):
@@ -93,6 +96,7 @@ def test_what_holds_a_secret_is_never_pickled(tmp_path: Path) -> None:
                 pickle.dumps(held, protocol=protocol)
 
 
+@pytest.mark.attack("A18")
 def test_what_holds_a_secret_has_no_dict_to_dump(tmp_path: Path) -> None:
     """`vars()`, which serializers fall back to, finds nothing."""
     for held, _ in holders(tmp_path):
@@ -102,6 +106,7 @@ def test_what_holds_a_secret_has_no_dict_to_dump(tmp_path: Path) -> None:
         Secret(CANARY).__getstate__()
 
 
+@pytest.mark.attack("A18")
 def test_encoders_refuse_a_secret_or_show_its_mask(tmp_path: Path) -> None:
     """JSON and MessagePack have no form for a secret."""
     for held, _ in holders(tmp_path):
@@ -145,6 +150,7 @@ def test_secrets_are_equal_by_content_and_are_no_dict_keys() -> None:
         hash(Secret("abc"))
 
 
+@pytest.mark.attack("A18")
 def test_a_traceback_with_locals_shows_no_key(tmp_path: Path) -> None:
     """Tools that print the locals of each frame print nothing of a key that was refused."""
     good, bad = RANDOM.random_bytes(32).hex(), RANDOM.random_bytes(31).hex()
