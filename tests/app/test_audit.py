@@ -16,10 +16,13 @@ import apsw
 import pytest
 
 from freehold import App, Database, Entrypoint, PrimaryKey, Record, Writer
-from freehold.app.copying import copy
+from freehold.app.copying import CopyRefused, copy
 from freehold.app.opening import OpenApp, Options, open_app
 from freehold.app.upkeep import upkeep_name
+from freehold.crypto import SecretsFile
 from freehold.db import IN_PROCESS
+from freehold.drivers.sqlite import Place as FilePlace
+from freehold.drivers.sqlite import open_connection
 from freehold.errors import ContractError, RuleBroken, StartError
 from freehold.rpc.audit import AuditEntry, entries_after
 from freehold.rpc.dispatch import Answer, Request
@@ -161,18 +164,38 @@ def test_a_copy_has_the_same_log(tmp_path: Path) -> None:
             running.ask("Freehold.createKey", {"data": {"name": name, "scopes": ["*"]}})
         before = log_of(running)
     options = Options(folder=tmp_path, upgrade="sync")
-    copy(an_app(), str(tmp_path / "main.db"), there, options=options)
+    pepper = SecretsFile.load(tmp_path / "secrets.json").pepper
+    copy(an_app(), str(tmp_path / "main.db"), there, options=options, pepper=pepper)
     with closing(opened(there, tmp_path)) as running:
         assert log_of(running) == before
         running.ask("Freehold.createKey", {"data": {"name": "d", "scopes": ["*"]}})
         assert verified(running)["rows"] == 4
     back.mkdir(mode=0o700)
-    copy(an_app(), there, str(back), options=options)
+    copy(an_app(), there, str(back), options=options, pepper=pepper)
     (back / "secrets.json").write_bytes((tmp_path / "secrets.json").read_bytes())
     (back / "secrets.json").chmod(0o600)
     with closing(opened(None, back)) as running:
         assert verified(running)["fault"] is None
         assert len(log_of(running)) == 4
+
+
+def test_a_log_that_does_not_hold_is_not_copied(tmp_path: Path) -> None:
+    """It is walked where it has arrived, and nothing is committed."""
+    with closing(opened(None, tmp_path)) as running:
+        for name in "abc":
+            running.ask("Freehold.createKey", {"data": {"name": name, "scopes": ["*"]}})
+        pepper = running.secrets.pepper
+    with closing(open_connection(FilePlace(str(tmp_path / "main.db")))) as connection:
+        connection.execute("DROP TRIGGER _freehold_audit_kept")
+        connection.execute(f"UPDATE {ROWS} SET key_id = 'mallory' WHERE number = 2")
+    there = shared_cluster().new_schema()
+    options = Options(folder=tmp_path, upgrade="sync")
+
+    with pytest.raises(CopyRefused, match="row 2 is not what was written"):
+        copy(an_app(), str(tmp_path / "main.db"), there, options=options, pepper=pepper)
+
+    with closing(opened(there, tmp_path)) as running:
+        assert log_of(running) == []
 
 
 def test_several_processes_write_one_chain(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from freehold.cli.finding import (
     JsonOption,
     find_app,
 )
+from freehold.errors import StartError
 
 if TYPE_CHECKING:
     from freehold.app.copying import Copied, Progress
+    from freehold.crypto import Secret
 
 _WHERE = "A file, the folder of several databases, or postgresql://user@host/name."
 
@@ -64,6 +66,7 @@ def copy(
                 target,
                 options=options,
                 while_served=while_served,
+                pepper=_pepper(_secrets(source, folder)),
                 on_progress=on_progress,
             )
     except CopyDiffers as differs:
@@ -148,6 +151,17 @@ def _plain(copied: Copied) -> dict[str, Any]:
             for table in copied.tables
         ],
     }
+
+
+def _pepper(path: Path) -> Secret | None:
+    """What the audit log is walked with; None, and said, when the secrets are not at hand."""
+    from freehold.crypto import SecretsFile
+
+    try:
+        return SecretsFile.load(path).pepper
+    except StartError as error:
+        say(f"the audit log is not verified: {error.detail}")
+        return None
 
 
 def _secrets(source: str, folder: Path) -> Path:

@@ -15,6 +15,7 @@ Which row is the first bad one is told with what is wrong with it:
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from freehold.db import Reader
@@ -83,16 +84,38 @@ def check_stretch(
         number, digest, checked = row.number, row.hash, checked + 1
     is_end = len(found) < rows
     if is_end and (number, digest) != (head.number, head.hash):
-        return _bad(number, digest, checked, head, AuditFault(
-            number=number + 1, kind="cut",
-            detail=f"rows {number + 1} to {head.number} are gone: the end was cut off",
-        ))  # fmt: skip
+        return _bad(number, digest, checked, head, _cut(number, head))
     return AuditStretch(
         number=number,
         hash=digest,
         rows=checked,
         total=head.number - head.base_number,
         is_end=is_end,
+    )
+
+
+def check_rows(
+    log: AuditLog, head: AuditHead | None, rows: Iterable[AuditEntry]
+) -> AuditFault | None:
+    """What is wrong with a whole log, wherever its rows lie; None when it holds."""
+    if head is None:
+        return _without_head(list(rows), 0, START).fault
+    if not _is_sealed(log, head):
+        return AuditFault(number=head.number, kind="head", detail="the head was altered")
+    number, digest = head.base_number, head.base_hash
+    for row in rows:
+        fault = _fault_of(log, head, row, number, digest)
+        if fault is not None:
+            return fault
+        number, digest = row.number, row.hash
+    return None if (number, digest) == (head.number, head.hash) else _cut(number, head)
+
+
+def _cut(number: int, head: AuditHead) -> AuditFault:
+    return AuditFault(
+        number=number + 1,
+        kind="cut",
+        detail=f"rows {number + 1} to {head.number} are gone: the end was cut off",
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freehold.app.copying.chain import require_chain
 from freehold.app.copying.file_side import file_source, file_target
 from freehold.app.copying.fingerprint import Fingerprint
 from freehold.app.copying.parts import (
@@ -26,6 +27,7 @@ from freehold.app.copying.refusals import NOTHING_COPIED, CopyDiffers, CopyRefus
 from freehold.app.declaration import App, Database
 from freehold.app.opening import Options
 from freehold.app.places import Place, places
+from freehold.crypto import Secret
 from freehold.errors import invariant
 from freehold.migrate.history import HISTORY_TABLE, Entry
 
@@ -80,6 +82,7 @@ def copy(
     *,
     options: Options | None = None,
     while_served: bool = False,
+    pepper: Secret | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> list[Copied]:
     """
@@ -94,6 +97,7 @@ def copy(
         target: The same; empty, or not there yet.
         options: The folder, clock and ids that the application is opened with.
         while_served: The source may be served; what is written meanwhile is not in the copy.
+        pepper: Of the application's secrets: with it the audit log is walked before COMMIT.
         on_progress: Told before each table, and while it is copied and compared.
 
     Raises:
@@ -122,6 +126,9 @@ def copy(
             )  # fmt: skip
         copied = [_load(pair, on_progress) for pair in pairs]
         _require_same(copied)
+        if pepper is not None:
+            for pair in pairs:
+                require_chain(pair.database, pair.parts, pair.target, pepper=pepper)
         # Looked at last of all, so that nothing slips in between.
         copied = [_with_seq(each, pair) for each, pair in zip(copied, pairs, strict=True)]
         _require_still(copied, while_served=while_served)
