@@ -220,7 +220,7 @@ def test_an_old_file_is_written_anew_with_them(ram: Path) -> None:
         assert len(database.read(entries)) == 3_000
         assert database.seq == 2
     assert not rewrite(path, on_progress=lambda *_: None)
-    assert sorted(each.name for each in ram.iterdir()) == ["a.db", "a.db.lock"]
+    assert sorted(each.name for each in ram.iterdir()) == ["a.db", "a.db.lock", "a.db.witness"]
 
 
 def test_a_file_that_is_served_is_not_written_anew(ram: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import apsw
 
+from freehold.drivers.sqlite import shim
 from freehold.migrate.files import Migration, parse
 from freehold.migrate.plan import plan_next
 from freehold.schema import (
@@ -29,7 +30,7 @@ from freehold.schema import (
 @contextmanager
 def opened(path: Path | None = None) -> Iterator[apsw.Connection]:
     """A connection set as the owner of a file sets it; without a path, one in memory."""
-    with closing(apsw.Connection(str(path) if path else ":memory:")) as connection:
+    with closing(apsw.Connection(str(path) if path else ":memory:", vfs=shim())) as connection:
         connection.execute(
             """
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;

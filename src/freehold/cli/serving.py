@@ -40,6 +40,8 @@ _GAUGES: Final = {
     "batch_restarts": "Batches that were begun again without the one that lost them.",
     "reader_queue_length": "Long queries that wait for a reader thread.",
     "oldest_reader_s": "How long the oldest query on a reader thread has been running.",
+    "disk_free_bytes": "What is free on the database's disk.",
+    "is_short_of_space": "1 while mutations are refused for want of space.",
     "damaged_reads": "Calls refused since the start because a page is damaged.",
 }
 

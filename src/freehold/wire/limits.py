@@ -96,6 +96,10 @@ class Limits:
     statement_time_ms_max: int = 5000
     #: A mutation whose statements run longer is ended; everybody else waits behind it.
     mutation_time_ms_max: int = 10_000
+    #: Below it mutations are refused and queries go on; a sixteenth of a small disk.
+    disk_free_min_bytes: int = 32 * _MIB
+    #: Given up when the disk is full all the same, so that the log can still be moved; as above.
+    ballast_bytes: int = 64 * _MIB
     #: Connections that a process holds to PostgreSQL for its queries; each is a server process.
     reader_connections_max: int = 8
     #: A read on the event loop's thread beyond this is run again on a reader's thread.

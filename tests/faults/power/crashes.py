@@ -47,6 +47,9 @@ class Crash:
         for name in self.names - self.files.keys():
             with suppress(FileNotFoundError):
                 os.unlink(f"{place}/{name}")
+        for note in folder.glob("*.witness"):
+            # It is written by Python, so it is of a later state; lost is what it may be.
+            note.unlink()
         for name, data in self.files.items():
             handle = os.open(f"{place}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:

@@ -49,12 +49,14 @@ import itertools
 import os
 import random
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import apsw
 
+from freehold.testing.checksums import checksummed
 from freehold.testing.faults import _CODES
 from freehold.testing.faults import Kind as FaultKind
 
@@ -128,16 +130,23 @@ class RecordedDisk:
         self._ends: dict[int, int] = {}
         self._lock = threading.Lock()
         self._vfs: _Vfs | None = None
+        self._above = ExitStack()
         self._fault: Fault | None = None
         #: What was asked for since the last `fail`: `write`, `truncate` or `sync` each.
         self.asked: list[Kind] = []
 
     def __enter__(self) -> Self:
+        default = apsw.vfs_names()[0]
         _begin_randomness(self._seed, self._folder)
         self._vfs = _Vfs(self.name, self, is_default=self._is_default)
+        if self._is_default:
+            # Who names no disk has page checksums, as on the system's own.
+            self._above.callback(apsw.set_default_vfs, default)
+            apsw.set_default_vfs(self._above.enter_context(checksummed(self.name)))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._above.close()
         if self._vfs is not None:
             self._vfs.unregister()
             self._vfs = None

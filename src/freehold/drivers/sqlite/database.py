@@ -45,6 +45,8 @@ from freehold.drivers.sqlite.preparation import (
 from freehold.drivers.sqlite.readers import ReaderThreads, ran_too_long
 from freehold.drivers.sqlite.renewal import renew_log
 from freehold.drivers.sqlite.snapshots import Snapshots
+from freehold.drivers.sqlite.space import Space
+from freehold.drivers.sqlite.witness import Witness
 from freehold.drivers.sqlite.writer import WriterThread
 from freehold.drivers.turns import Turns
 from freehold.drivers.unheard import closed, not_reached
@@ -124,6 +126,8 @@ class SqliteDatabase:
         self._mark = ""
         self._folder: Path | None = None
         self._lock: OwnerLock | None = None
+        self._witness: Witness | None = None
+        self._space: Space | None = None
         self._keep: apsw.Connection | None = None
         self._inline: Snapshots | None = None
         self._writer: WriterThread | None = None
@@ -139,7 +143,7 @@ class SqliteDatabase:
         #: Every page has a checksum; known once the database is open.
         self.has_checksums = False
         #: Called on the writer's thread when it has stopped for good.
-        self.broken: Callable[[BaseException], None] = _ignore
+        self.broken: Callable[[BaseException], None] = _nobody
 
     def open(self, prepare: Callable[[apsw.Connection], None] | None = None) -> None:
         """
@@ -169,6 +173,7 @@ class SqliteDatabase:
             return Place(str(self._folder / "memory.db"), self._storage, is_lasting=False)
         self._lock = OwnerLock(self.path).acquire()
         renew_log(self.path)
+        self._witness = Witness(self.path.resolve())
         keep_off(self.path)
         return Place(str(self.path.resolve()), self._storage, checksums=self._wants_checksums)
 
@@ -176,6 +181,9 @@ class SqliteDatabase:
         self._keep = connection = open_connection(self._place, may_create=True)
         # Before the log is moved: a checkpoint past the shim would leave wrong checksums.
         checksums.check_header(connection, self.place, is_recovered=False)
+        witness = self._witness
+        if witness is not None:
+            witness.compare(connection)
         make_recovered_durable(connection)
         checksums.check_header(connection, self.place)
         checksums.mark(connection)
@@ -202,6 +210,9 @@ class SqliteDatabase:
             crash=self._crash,
             mutation_ns_max=self._limits.mutation_time_ms_max * 1_000_000,
         )
+        if witness is not None:
+            witness.begin(self.commits.seq, self.context.cursor_key)
+            self.commits.noted = witness.note
         self._log = WriteAheadLog(connection, checkpoint_pages=self._checkpoint_pages)
         self._inline = self._snapshots()
 
@@ -225,18 +236,26 @@ class SqliteDatabase:
             tell=on_loop,
             unread=self._unread,
         )
+        turns = Turns(
+            batch_max=self._limits.batch_size_max,
+            waiting_max=self._limits.queue_length_max,
+            of_one_max=self._limits.key_queue_length_max,
+        )
+        if self.path is not None:
+            self._space = Space(
+                self.path.resolve(), self._log, self._limits, clock=self._clock, nudge=turns.nudge
+            )
+            self.commits.make_room = self._space.make_room
+            self._space.begin()
         self._writer = WriterThread(
             self.commits,
             self._log,
-            Turns(
-                batch_max=self._limits.batch_size_max,
-                waiting_max=self._limits.queue_length_max,
-                of_one_max=self._limits.key_queue_length_max,
-            ),
+            turns,
             batch_size_max=self._limits.batch_size_max,
             tell=self._tell,
             broken=lambda error: self.broken(error),
             rest=self._threads.rest,
+            space=self._space,
         )
         self._writer.start()
 
@@ -263,6 +282,10 @@ class SqliteDatabase:
         self._give_back()
 
     def _give_back(self) -> None:
+        if self._space is not None:
+            self._space.close()
+        if self._witness is not None:
+            self._witness.close()
         if self._lock is not None and self.path is not None:
             give_free(self.path)
             self._lock.release()
@@ -468,8 +491,10 @@ class SqliteDatabase:
 
     @property
     def storage(self) -> Literal["ok", "full", "damaged"]:
-        """Whether the disk gives back what was written to it, as far as anybody has read."""
-        return "ok" if not self.commits.damages else "damaged"
+        """Whether it takes what is written to it, and gives back what was."""
+        if self.commits.damages:
+            return "damaged"
+        return "ok" if self._space is None or self._space.state == "ok" else "full"
 
     @property
     def gauges(self) -> dict[str, float]:
@@ -489,7 +514,7 @@ class SqliteDatabase:
             "reader_queue_length": threads.waiting if threads else 0,
             "oldest_reader_s": threads.oldest_s if threads else 0.0,
             "damaged_reads": commits.damages,
-        }
+        } | (self._space.gauges if self._space is not None else {})
 
     def _snapshots(self) -> Snapshots:
         if self._keep is None:
@@ -571,9 +596,5 @@ def _here(run: Callable[[], None]) -> None:
     run()
 
 
-def _nobody() -> None:
-    """Nobody asked to be told."""
-
-
-def _ignore(_: BaseException) -> None:
+def _nobody(*_: object) -> None:
     """Nobody asked to be told."""

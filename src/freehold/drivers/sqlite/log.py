@@ -44,6 +44,8 @@ class WriteAheadLog:
         self._next_at = checkpoint_pages
         #: Pages in it after the last commit.
         self.pages = 0
+        #: How often there was no room to move it.
+        self.fulls = 0
         #: How often it was moved, wholly or in part.
         self.checkpoints = 0
         connection.set_wal_hook(self._on_commit)
@@ -83,14 +85,39 @@ class WriteAheadLog:
         finally:
             pragmas.busy_timeout(self._connection, milliseconds=BUSY_TIMEOUT_MS)
 
-    def _move(self, mode: int) -> None:
+    def empty(self) -> bool:
+        """
+        Move all of it and give its room back to the disk; waits a moment for readers.
+
+        Returns:
+            Whether it is empty.
+
+        Raises:
+            apsw.IOError: As `checkpoint`.
+        """
+        pragmas.busy_timeout(self._connection, milliseconds=_LAST_READER_MS)
+        try:
+            return self._move(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            pragmas.busy_timeout(self._connection, milliseconds=BUSY_TIMEOUT_MS)
+
+    def move_at_most_after(self, pages: int) -> None:
+        """Move it earlier than it was told at first: its disk is small."""
+        self._checkpoint_pages = min(self._checkpoint_pages, pages)
+        self._next_at = min(self._next_at, self._checkpoint_pages)
+
+    def _move(self, mode: int) -> bool:
         self.checkpoints += 1
         try:
             self._connection.wal_checkpoint(mode=mode)
         except (apsw.BusyError, apsw.LockedError):
             _LOG.warning("the log of %d pages has a reader in it", self.pages)
+            return False
         except apsw.FullError:
             _LOG.warning("the log could not be moved into the database: the disk is full")
+            self.fulls += 1
+            return False
+        return True
 
     def _on_commit(self, _: apsw.Connection, __: str, pages: int) -> int:
         if pages < self.pages:

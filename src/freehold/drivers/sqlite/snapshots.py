@@ -193,7 +193,9 @@ class Snapshots:
             try:
                 self._guard.run(self._commit)
             except apsw.Error:
-                self._guard.run(self._rollback)
+                # A damaged page may have ended it already.
+                if not self.connection.get_autocommit():
+                    self._guard.run(self._rollback)
 
     def _is_late(self) -> bool:
         self._looks += 1

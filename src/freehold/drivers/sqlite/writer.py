@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from freehold.drivers.pending import Pending
 from freehold.drivers.sqlite.batch import GroupCommit
 from freehold.drivers.sqlite.log import WriteAheadLog
-from freehold.drivers.sqlite.outcomes import stopped
+from freehold.drivers.sqlite.outcomes import full, stopped
+from freehold.drivers.sqlite.space import Space
 from freehold.drivers.turns import Turns
+from freehold.errors import CallError
 
 _LOG = logging.getLogger("freehold.sqlite")
 
@@ -37,6 +39,7 @@ class WriterThread:
         tell: Hands a finished batch over; called once for each batch, on this thread.
         broken: Called once when the writer cannot go on.
         rest: Asks the readers' threads to rest.
+        space: The room on its disk; None where there is no disk.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class WriterThread:
         tell: Tell,
         broken: Callable[[BaseException], None],
         rest: Rest,
+        space: Space | None = None,
     ) -> None:
         self._commits = commits
         self._log = log
@@ -56,6 +60,8 @@ class WriterThread:
         self._tell = tell
         self._broken = broken
         self._rest = rest
+        self._space = space
+        self._fulls = 0
         self.turns = turns
         self._wake: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="freehold-writer", daemon=True)
@@ -83,8 +89,8 @@ class WriterThread:
             while (batch := self.turns.take(self._batch_size_max)) is not None:
                 if batch:
                     self._work(batch)
-                else:  # the readers rest
-                    self._cut_off_log()
+                else:
+                    self._nudged()
                 if self._commits.broken is not None:
                     self._end(self._commits.broken)
                     return
@@ -95,15 +101,40 @@ class WriterThread:
         finally:
             self._wake_readers()
 
+    def _nudged(self) -> None:
+        """The readers rest, or it is time to look at the disk."""
+        if self._wake is not None:
+            self._cut_off_log()
+        if self._space is not None:
+            self._space.look()
+
     def _work(self, batch: list[Pending]) -> None:
+        if self._space is not None and self._space.is_short():
+            self._refuse(batch, full)
+            return
         try:
             self._commits.step(batch)
         finally:
             self._hand_over(batch)
+        self._tend()
+
+    def _tend(self) -> None:
+        """After a batch: the log, and the room on the disk."""
         if self._commits.broken is None and self._log.is_due:
             self._log.checkpoint()
             if self._log.is_starved and self._wake is None:
                 self._wake = self._rest(self.turns.nudge)
+        fulls = self._commits.fulls + self._log.fulls
+        if fulls != self._fulls:
+            if self._space is not None and self._commits.broken is None:
+                self._space.ran_out()
+            self._fulls = self._commits.fulls + self._log.fulls
+
+    def _refuse(self, batch: Sequence[Pending], why: Callable[[], CallError]) -> None:
+        for pending in batch:
+            pending.settle(why())
+            pending.seq = self._commits.seq
+        self._hand_over(batch)
 
     def _hand_over(self, batch: Sequence[Pending]) -> None:
         """Tell the callers; what they are told is done, so a failure to tell stops nothing."""
@@ -132,7 +163,4 @@ class WriterThread:
         except Exception:
             _LOG.exception("nobody could be told that the writer has stopped")
         while (waiting := self.turns.take(self._batch_size_max)) is not None:
-            for pending in waiting:
-                pending.settle(stopped())
-                pending.seq = self._commits.seq
-            self._hand_over(waiting)
+            self._refuse(waiting, stopped)
