@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from freehold.testing import shared_cluster
 from tests.cli.commands import Said, freehold, write_notes
+from tests.e2e.processes import serving
 
 COLOUR = ("    text: str\n", "    text: str\n    colour: str | None = None\n")
 
@@ -164,3 +166,34 @@ def test_a_migration_is_undone(tmp_path: Path, where: list[str]) -> None:
     assert "would lose what was written since: 1 rows of notes" in refused.err
     assert gone.code == 0
     assert states(tmp_path, where) == [("0001_initial", "waiting"), ("0002_colours", "waiting")]
+
+
+@pytest.mark.promise("P19")
+def test_a_rehearsal_beside_a_server_harms_nobody(tmp_path: Path) -> None:
+    """The owner goes on writing before and after; to apply and to undo it must be stopped."""
+    old, new, data = tmp_path / "old", tmp_path / "new", tmp_path / "data"
+    served = write_notes(old, with_migrations=True)
+    assert freehold("migrate", "plan", "--app", served, cwd=old).code == 0
+    shutil.copytree(old, new)
+    app = new / "notes.py"
+    app.write_text(app.read_text().replace(*COLOUR))
+    assert freehold("migrate", "plan", "--app", app, "--name", "colours", cwd=new).code == 0
+    where = ("--app", app, "--data-dir", data)
+    assert freehold("seed", "--app", served, "--data-dir", data, cwd=old).code == 0
+
+    def write() -> int:
+        mine = ("--app", served, "--data-dir", data)
+        return freehold("call", "Notes.addNote", "text=x", *mine, cwd=old).code
+
+    with serving(data, app=served):
+        assert write() == 0
+        found = freehold("migrate", "rehearse", "--json", *where, cwd=new)
+        assert write() == 0
+        applied = freehold("migrate", "apply", *where, cwd=new)
+        undone = freehold("migrate", "undo", *where, cwd=new)
+
+    assert found.code == 0, found.err
+    assert found.json()["main"]["before"]["rows"] == {"notes": 2}
+    assert found.json()["main"]["after"]["rows"] == {"notes": 2}
+    assert (applied.code, undone.code) == (73, 73)
+    assert sorted(each.name for each in data.glob("*rehearsal*")) == []

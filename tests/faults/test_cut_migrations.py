@@ -23,6 +23,7 @@ from freehold.drivers.sqlite.memory import make_folder, remove_folder
 from freehold.migrate.apply import apply
 from freehold.migrate.pairs import plan_pair
 from freehold.migrate.sealing import scrub
+from freehold.migrate.undo import undo
 from freehold.schema import Check, PrimaryKey, Record, References, Schema
 from tests.faults.figures import record
 from tests.faults.migration_worlds import World, seen, worlds
@@ -254,3 +255,39 @@ def test_a_start_that_migrates_goes_on_from_every_cut(ram: Path) -> None:
         seconds=time.monotonic() - begun,
     )  # fmt: skip
     assert after["version"] == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "name", ["add column", "rename column", "rename table", "rebuild", "several"]
+)
+def test_every_cut_of_an_undoing_leaves_the_old_or_the_new(ram: Path, name: str) -> None:
+    """The way back is one transaction as well."""
+    begun = time.monotonic()
+    world = next(each for each in worlds() if each.name == name)
+    migrations = [each for each in world.all if name != "several" or each.number < 4]
+    folder, path = ram / "disk", ram / "disk" / "a.db"
+    old(world, path)
+    with opened(path) as connection:
+        apply(connection, migrations, clock=ManualClock())
+        before = seen(connection)
+    with (
+        RecordedDisk(folder, seed=SEED) as disk,
+        closing(on_disk(path, disk.name)) as connection,
+    ):
+        undo(connection, migrations, path, to="1")
+        after = seen(connection)
+
+    states = 0
+    for crash in crashes(disk, seed=SEED, per_event=PER_EVENT):
+        crash.restore(ram / "left")
+        with opened(ram / "left" / "a.db") as connection:
+            there = seen(connection)
+            assert rows(connection, "PRAGMA integrity_check") == [("ok",)], str(crash)
+            assert there in (before, after), str(crash)
+        states += 1
+
+    record(
+        "P19", f"power cut at every change of an undoing: {name}", states=states, bad=0,
+        seconds=time.monotonic() - begun,
+    )  # fmt: skip
+    assert after != before

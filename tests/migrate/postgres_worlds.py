@@ -17,6 +17,7 @@ from freehold.migrate.postgres.plan import plan_next
 from freehold.migrate.postgres.shape import shape_of, shape_of_schema
 from freehold.migrate.postgres.transaction import transact
 from freehold.schema import Schema
+from tests.migrate.worlds import built
 
 T = TypeVar("T")
 
@@ -80,13 +81,7 @@ def run_on(connection: Blocking, work: Callable[[], T]) -> T:
 
 def built_for_postgres(*schemas: Schema) -> list[Migration]:
     """The migrations that lead from nothing through each schema, as `migrate plan` writes them."""
-    migrations: list[Migration] = []
-    for schema in schemas:
-        plan = plan_next(schema, migrations)
-        assert plan.refusals == ()
-        number = len(migrations) + 1
-        migrations.append(Migration.of_plan(plan, number=number, slug=f"step_{number}"))
-    return migrations
+    return built(*schemas, planner=plan_next)
 
 
 def by_hand(number: int, *statements: str, slug: str = "by_hand") -> Migration:

@@ -58,6 +58,7 @@ def rebuild(*statements: str) -> Migration:
     return Migration(2, "rebuild", tuple(Statement(sql, 0, "users") for sql in statements))
 
 
+@pytest.mark.promise("P19")
 def test_a_rebuild_inside_enforced_foreign_keys_deletes_the_children() -> None:
     """The trap: the pragma inside a transaction does nothing, and nobody notices the loss."""
     with filled() as connection:
@@ -72,6 +73,7 @@ def test_a_rebuild_inside_enforced_foreign_keys_deletes_the_children() -> None:
         assert rows(connection, "PRAGMA foreign_key_check") == []
 
 
+@pytest.mark.promise("P19")
 def test_apply_keeps_the_children_of_what_it_rebuilds() -> None:
     """The same statements through `apply`: every note is there, and references hold again."""
     with filled() as connection:

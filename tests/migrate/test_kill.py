@@ -14,6 +14,8 @@ from freehold.migrate.shape import shape_of, shape_of_schema
 from tests.migrate.test_apply import filled, shop_later
 from tests.migrate.worlds import built, content, opened, shop
 
+pytestmark = pytest.mark.promise("P19")
+
 DIE = """
 import os, sys
 from pathlib import Path

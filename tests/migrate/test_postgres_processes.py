@@ -26,6 +26,8 @@ from tests.migrate.postgres_worlds import (
 from tests.migrate.test_apply import shop_later
 from tests.migrate.worlds import shop
 
+pytestmark = pytest.mark.promise("P19")
+
 ROOT = Path(__file__).parents[2]
 
 #: Opens each database that it is told, as a data layer does when it starts.

@@ -4,7 +4,7 @@ What the tests of this room share: a served database, its whole content, and sch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +14,7 @@ import apsw
 from freehold.drivers.sqlite import shim
 from freehold.migrate.files import Migration, parse
 from freehold.migrate.plan import plan_next
+from freehold.migrate.steps import Plan
 from freehold.schema import (
     AUTO,
     Check,
@@ -25,6 +26,9 @@ from freehold.schema import (
     Schema,
     Trigger,
 )
+
+#: From a schema and the migrations so far to the next one.
+Planner = Callable[[Schema, Sequence[Migration]], Plan]
 
 
 @contextmanager
@@ -63,11 +67,11 @@ def content(connection: apsw.Connection) -> dict[str, Any]:
     }
 
 
-def built(*schemas: Schema) -> list[Migration]:
+def built(*schemas: Schema, planner: Planner = plan_next) -> list[Migration]:
     """The migrations that lead from nothing through each schema, as `migrate plan` writes them."""
     migrations: list[Migration] = []
     for schema in schemas:
-        plan = plan_next(schema, migrations)
+        plan = planner(schema, migrations)
         assert plan.refusals == ()
         number = len(migrations) + 1
         migrations.append(Migration.of_plan(plan, number=number, slug=f"step_{number}"))

@@ -6,6 +6,8 @@ Migrations on PostgreSQL: the same files, the same promises, another engine's me
     shape                what a database looks like, and what a schema would build
     history              which migrations a database has had
     apply, sync          run what is waiting, whole or not at all
+    sealing              seal the values of a column that stood in clear
+    rehearse, undo       the same on a copy that is undone; back to an earlier migration
 
 Statements that change tables are transactional here, so no copy is kept from before. Every
 function takes an open `SqlConnection` outside of a transaction, unless it says otherwise.
