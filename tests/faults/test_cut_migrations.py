@@ -35,7 +35,7 @@ from tests.migrate.worlds import opened, rows
 
 pytestmark = [pytest.mark.fault, pytest.mark.promise("P19")]
 
-PER_EVENT = share(4, 40)
+PER_EVENT = share(4, 200)
 #: Of the cuts, so many are gone on from: the migration is applied again and must arrive.
 EVERY = share(3, 1)
 NAMES = [world.name for world in worlds()]
