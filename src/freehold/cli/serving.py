@@ -92,10 +92,11 @@ def serve_app(app: App, how: Serving, *, opened: Callable[[OpenApp, Addresses], 
     """
     from freehold.app.opening import Options, open_app, private_folder
     from freehold.server import run
+    from freehold.server.descriptors import leave_some
     from freehold.wire.limits import Limits
 
     folder = private_folder(how.folder)
-    limits = Limits().with_overrides(_limits(how.limits))
+    limits = leave_some(Limits().with_overrides(_limits(how.limits)))
     options = Options(
         folder=folder,
         database=how.database,
