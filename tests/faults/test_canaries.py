@@ -32,7 +32,12 @@ from tests.lockstep.calls import Call
 from tests.lockstep.generator import Generator
 from tests.lockstep.habits import Habits, Pool
 
-pytestmark = [pytest.mark.fault, pytest.mark.promise("P7"), pytest.mark.attack("A18")]
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.promise("P7"),
+    pytest.mark.attack("A18"),
+    pytest.mark.timeout(share(120, 1_800)),
+]
 
 CALLS = share(500, 20_000)
 APPS: Final = {

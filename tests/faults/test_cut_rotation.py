@@ -26,7 +26,11 @@ from tests.faults.power.crashes import crashes
 from tests.faults.power.recording import RecordedDisk
 from tests.faults.share import SEED, share
 
-pytestmark = [pytest.mark.fault, pytest.mark.promise("P8")]
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.promise("P8"),
+    pytest.mark.timeout(share(120, 3_600)),
+]
 
 ONE, TWO = "k1:" + "11" * 32, "k2:" + "22" * 32
 ROWS = share(100, 10_000)

@@ -20,7 +20,12 @@ from freehold.testing import ENGINES, engine_database
 from tests.faults.figures import record
 from tests.faults.share import SEED, share
 
-pytestmark = [pytest.mark.fault, pytest.mark.promise("P7"), pytest.mark.attack("A37")]
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.promise("P7"),
+    pytest.mark.attack("A37"),
+    pytest.mark.timeout(share(120, 1_800)),
+]
 
 ROWS = share(4, 40)
 
