@@ -151,7 +151,9 @@ class Space:
                 self.state = "low"
                 _LOG.error("%s: %d bytes free; mutations are refused", self._folder, free)
                 # While there is room: what is in the database needs none later.
-                self._log.empty()
+                fulls = self._log.fulls
+                if not self._log.empty() and self._log.fulls != fulls and self.make_room():
+                    self._log.empty()
         elif free >= self._needed() and self.ballast.make():
             self.state = "ok"
             _LOG.warning("%s: there is room again; mutations are served", self._folder)

@@ -107,9 +107,12 @@ class WriterThread:
             self._cut_off_log()
         if self._space is not None:
             self._space.look()
+            self._fulls = self._commits.fulls + self._log.fulls
 
     def _work(self, batch: list[Pending]) -> None:
         if self._space is not None and self._space.is_short():
+            # What was met while it looked, it has answered itself.
+            self._fulls = self._commits.fulls + self._log.fulls
             self._refuse(batch, full)
             return
         try:
