@@ -20,6 +20,7 @@ from freehold.drivers.sqlite import checksums, pragmas
 from freehold.drivers.sqlite.connection import Place, open_connection, settle
 from freehold.drivers.sqlite.owner import OwnerLock
 from freehold.drivers.sqlite.preparation import make_recovered_durable, refusals_at_start
+from freehold.drivers.sqlite.renewal import renew_log
 from freehold.errors import StartError
 
 #: Steps of SQLite's machine between two looks at how far it is.
@@ -61,6 +62,7 @@ def _rewrite(path: Path, accept: bool, on_progress: OnProgress) -> bool:
             hint="Install apsw's wheel.",
         )
     partial = path.with_name(f"{path.name}.partial")
+    renew_log(path)
     connection = _opened(path, accept)
     try:
         # Closing takes the empty log away, so that none is left beside the new file.
