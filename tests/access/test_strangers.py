@@ -72,8 +72,6 @@ def test_every_method_says_the_same_to_every_stranger(barred: World) -> None:
     names = [*barred.running.dispatcher.names, "Door.nothing", "Nobody.who", "Freehold.sql", "a.b"]
     said: dict[tuple[int, tuple[tuple[str, str], ...], bytes], list[str]] = {}
     for name in names:
-        # A connection hears the same stranger no more than 32 times.
-        client = barred.client()
         for kind, key in keys.items():
             # A connection each: one ends after so many strangers' calls in a row.
             answer = barred.call(name, key=key)

@@ -38,6 +38,17 @@ def test_what_is_written_is_there_for_the_next(database: TestDatabase) -> None:
     assert _all(database, Word) == [Word(id=1, text="uno")]
 
 
+def test_a_mutation_knows_its_own_number(database: TestDatabase) -> None:
+    """Those that follow each other count up by one."""
+    told: list[int] = []
+    for _ in range(3):
+        with database.write() as db:
+            db.insert(Word(id=len(told), text=str(len(told))))
+            told.append(db.own_seq)
+
+    assert told == [told[0], told[0] + 1, told[0] + 2]
+
+
 def test_an_error_undoes_all(database: TestDatabase) -> None:
     """Inserts, updates, removals, counted keys."""
     with database.write() as db:

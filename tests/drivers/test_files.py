@@ -52,7 +52,7 @@ def test_nothing_of_ours_opens_them_by_path(ram: Path) -> None:
             entries(db)
 
     ours = [found for found in opened if found.startswith(str(ram))]
-    assert set(ours) == {f"{path}.lock"}
+    assert set(ours) == {f"{path}.lock", f"{path}.witness", f"{path}.ballast"}
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])

@@ -75,6 +75,7 @@ def add(number: int) -> Any:
     return run
 
 
+@pytest.mark.attack("A29")
 def test_an_endless_mutation_is_ended_and_only_it() -> None:
     """Whether it reads or writes for ever; those before and behind it are durable."""
     database = opened(mutation_time_ms_max=50)
@@ -100,6 +101,7 @@ def test_an_endless_mutation_is_ended_and_only_it() -> None:
         database.close()
 
 
+@pytest.mark.attack("A29")
 def test_a_query_that_is_slow_in_python_leaves_the_loop() -> None:
     """The budget cannot interrupt Python, but it can learn: once seen, once measured, moved."""
     database = opened(inline_budget_ms=1)
