@@ -184,6 +184,7 @@ def test_a_failing_import_is_a_sentence(tmp_path: Path) -> None:
     assert not found["application"]
 
 
+@pytest.mark.attack("A24")
 @pytest.mark.parametrize("name", ["import", "freehold", "json", "Notes", "1note", "../up"])
 def test_init_refuses_a_name_that_cannot_be_a_package(tmp_path: Path, name: str) -> None:
     """Keywords, modules that are there, and what is no name at all."""

@@ -25,6 +25,7 @@ from freehold.testing import databases
 from freehold.wire import limits as limits_module
 from freehold.wire.limits import Limits
 from tests.docs.pages import ROOT
+from tests.docs.promises import attacks, promises
 
 SRC: Final = ROOT / "src" / "freehold"
 _MARK: Final = re.compile(
@@ -351,6 +352,6 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
     for function in (
         commands, call_errors, server_errors, client_errors, start_errors, authoring_errors,
         limits, reader_methods, writer_methods, caller_methods, statement_methods, testing_names,
-        public_names,
+        public_names, promises, attacks,
     )
 }  # fmt: skip

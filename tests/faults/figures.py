@@ -20,7 +20,9 @@ from tests.faults.share import FULL, SEED, note
 FIGURES: Final = Path(__file__).with_name("figures.json")
 
 
-def record(promise: str, what: str, *, seconds: float, bad: int, **counts: int) -> None:
+def record(
+    promise: str, what: str, *, seconds: float, bad: int, seed: int = SEED, **counts: int
+) -> None:
     """
     Say what a run did, and write it down when it was a long one.
 
@@ -29,10 +31,11 @@ def record(promise: str, what: str, *, seconds: float, bad: int, **counts: int) 
         what: The run in a few words; a later one of the same words replaces it.
         seconds: How long it took.
         bad: What contradicted the promise; of a negative control, what it was found out by.
+        seed: Every choice came from it.
         counts: What was done, by name: `states=50_000, kills=12`.
     """
     said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
-    note(f"{promise} {what}: {said}; {bad} bad; {seconds:.0f} s; seed {SEED}")
+    note(f"{promise} {what}: {said}; {bad} bad; {seconds:.0f} s; seed {seed}")
     if not FULL:
         return
     with FIGURES.with_suffix(".lock").open("w") as lock:
@@ -44,7 +47,7 @@ def record(promise: str, what: str, *, seconds: float, bad: int, **counts: int) 
             "counts": counts,
             "bad": bad,
             "seconds": round(seconds),
-            "seed": SEED,
+            "seed": seed,
             "share": os.environ["FREEHOLD_FAULTS"],
             "day": datetime.now(UTC).date().isoformat(),
             "machine": f"{os.cpu_count()} cores, {platform.system()}, Python "

@@ -62,7 +62,12 @@ def test_commits_are_cut_off_at_random() -> None:
         weighted = (*CUTS * 40, "delay", "delay", *faults[len(CUTS) + 1 :])
         async with behind_a_proxy(by_chance(SEED, share=0.25, faults=weighted)) as (here, proxy):
             await here.load(lambda: until_done(here, proxy, cuts), clients=CLIENTS)
-            await asyncio.to_thread(here.judge)
+            await asyncio.to_thread(
+                here.judge_and_record,
+                "P3",
+                "connections cut around COMMIT",
+                faults=proxy.done.total(),
+            )
             note(f"{dict(proxy.done)} of {proxy.seen} commits; {here.figures()}")
             assert set(proxy.done) >= set(CUTS)
 

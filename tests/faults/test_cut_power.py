@@ -94,7 +94,6 @@ def test_sqlite_keeps_what_was_acknowledged(kind: FileSystem) -> None:
     """The data layer's own disk is cut off again and again: what was told is so."""
     chance = random.Random(SEED)
     cuts = share(7, 500)
-    began = time.monotonic()
 
     async def trouble(here: World) -> None:
         for _ in range(cuts):
@@ -103,13 +102,7 @@ def test_sqlite_keeps_what_was_acknowledged(kind: FileSystem) -> None:
 
     with disk_image(kind) as disk, serving(None, 1, files_in=disk.folder) as here:
         asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
-        found = here.contradictions()
-        record(
-            "P1", f"power cuts of {kind} under SQLite", seconds=time.monotonic() - began,
-            bad=len(found), cuts=cuts, mutations=len(here.history.told),
-            acknowledged=here.history.count("ok"),
-        )  # fmt: skip
-        here.judge()
+        here.judge_and_record("P1", f"power cuts of {kind} under SQLite", cuts=cuts)
 
 
 def test_a_commit_that_is_not_synced_is_found_out_on_sqlite() -> None:
@@ -142,7 +135,6 @@ def test_postgresql_keeps_what_was_acknowledged(kind: FileSystem) -> None:
     """The server's disk is cut off again and again: what was told is so."""
     chance = random.Random(SEED)
     cuts = share(3, 250)
-    began = time.monotonic()
 
     async def trouble(here: World) -> None:
         for _ in range(cuts):
@@ -152,13 +144,7 @@ def test_postgresql_keeps_what_was_acknowledged(kind: FileSystem) -> None:
     # The server would answer early if it could: the data layer does not let it.
     with disk_image(kind) as disk, postgres_on(disk, synchronous_commit="off") as here:
         asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
-        found = here.contradictions()
-        record(
-            "P1", f"power cuts of {kind} under PostgreSQL", seconds=time.monotonic() - began,
-            bad=len(found), cuts=cuts, mutations=len(here.history.told),
-            acknowledged=here.history.count("ok"),
-        )  # fmt: skip
-        here.judge()
+        here.judge_and_record("P1", f"power cuts of {kind} under PostgreSQL", cuts=cuts)
 
 
 def test_an_answer_before_the_sync_is_found_out_on_postgresql() -> None:

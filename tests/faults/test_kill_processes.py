@@ -40,7 +40,8 @@ def test_one_of_two_processes_is_killed_and_the_other_goes_on(is_keyed: bool) ->
     with world(2) as here:
         here.is_keyed = is_keyed
         asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
-        here.judge()
+        how = "keyed" if is_keyed else "unkeyed"
+        here.judge_and_record("P3", f"kill -9 of one of two on PostgreSQL, {how}", kills=kills)
 
         note(f"{kills} kills; {here.figures()}")
         assert is_keyed or here.history.count("unknown"), "nobody was in flight when it was killed"
@@ -66,7 +67,7 @@ def test_the_server_is_restarted_under_load(how: str) -> None:
 
     with world(2) as here:
         asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
-        here.judge()
+        here.judge_and_record("P3", f"{how} restarts of PostgreSQL", restarts=restarts)
 
         note(f"{restarts} {how} restarts; {here.figures()}")
 
@@ -104,7 +105,7 @@ def test_a_process_that_stands_still_with_the_lock_is_left_behind() -> None:
 
     with world(2) as here:
         asyncio.run(here.load(lambda: trouble(here), clients=CLIENTS))
-        here.judge()
+        here.judge_and_record("P3", "SIGSTOP of one with the lock, PostgreSQL", pauses=pauses)
 
         note(f"{pauses} pauses of at most {max(waits):.1f} s; {here.figures()}")
         assert max(waits) < 2 * MUTATION_MS / 1_000 + 2

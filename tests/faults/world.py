@@ -30,6 +30,7 @@ import apsw
 from freehold.app.housekeeping import EVERY_S
 from freehold.errors import CallError
 from freehold.testing.cluster import Cluster, cluster
+from tests.faults.figures import record
 from tests.faults.history import History, Stored, Told, contradictions
 from tests.faults.jumping import WallOffset
 from tests.faults.ledger import THE_TOTAL, LedgerClient
@@ -273,7 +274,18 @@ class World:
 
     def judge(self) -> None:
         """Fail, with the seed, when anything that clients were told is not so."""
+        self._require_none(self.contradictions())
+
+    def judge_and_record(self, promise: str, what: str, **counts: int) -> None:
+        """The same, and write down what was done, see `figures.record`."""
         found = self.contradictions()
+        record(
+            promise, what, seconds=time.monotonic() - self._began, bad=len(found), seed=self.seed,
+            **counts, mutations=len(self.history.told), acknowledged=self.history.count("ok"),
+        )  # fmt: skip
+        self._require_none(found)
+
+    def _require_none(self, found: Sequence[str]) -> None:
         assert not found, (
             f"FREEHOLD_FAULTS_SEED={self.seed}: {len(found)} contradictions, as {found[:5]}; "
             f"{self.history.codes}; {self.said}"

@@ -9,11 +9,13 @@ The same calls give the same answers and the same errors on both engines, and th
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
 import pytest
 
 from tests.drivers.share import share
+from tests.faults.figures import record
 from tests.lockstep.applications import HOTMETAL, LINKIE_CLAW
 from tests.lockstep.comparing import Tally
 from tests.lockstep.driver import Run, chosen_seed, chosen_steps, say
@@ -31,6 +33,7 @@ _OF_DISPATCH: Final = {"ok", "InvalidArgument", "PermissionDenied", "SeqNotReach
 
 
 @pytest.mark.fault
+@pytest.mark.promise("P20")
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("habits", [HOTMETAL, LINKIE_CLAW, SHELF], ids=lambda each: each.app.name)
 def test_the_same_calls_end_the_same_on_both_engines(habits: Habits) -> None:
@@ -40,9 +43,14 @@ def test_the_same_calls_end_the_same_on_both_engines(habits: Habits) -> None:
     steps, seed = chosen_steps(usual), chosen_seed()
     say(f"{name}: FREEHOLD_LOCKSTEP_SEED={seed}, {steps} steps")
 
+    began = time.monotonic()
     with both_engines(habits) as pair:
         run = Run(pair, seed)
         tally = run.play(steps)
+    record(
+        "P20", f"both engines in lock-step, {name}", seconds=time.monotonic() - began, bad=0,
+        seed=seed, steps=tally.steps, rows_compared=tally.rows_compared,
+    )  # fmt: skip
 
     say("\n".join(tally.lines(list(run.generator.methods))))
     assert tally.steps == steps

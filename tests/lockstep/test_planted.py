@@ -78,6 +78,7 @@ def plant(pair: Pair, sql: str) -> None:
         connection.run(sql.format(schema=database.address.schema))
 
 
+@pytest.mark.promise("P20")
 @pytest.mark.parametrize(("habits", "sql"), PLANTED)
 def test_a_difference_between_the_tables_is_seen(habits: Habits, sql: str) -> None:
     """A column, an index or a trigger that is another on one engine."""
@@ -87,6 +88,7 @@ def test_a_difference_between_the_tables_is_seen(habits: Habits, sql: str) -> No
         found_in(pair)
 
 
+@pytest.mark.promise("P20")
 @pytest.mark.parametrize(("habits", "said", "planted"), REWRITTEN)
 def test_a_difference_between_the_statements_is_seen(
     habits: Habits, said: str, planted: str, monkeypatch: pytest.MonkeyPatch

@@ -68,6 +68,7 @@ class LockStep(RuleBasedStateMachine):
 
 
 @pytest.mark.fault
+@pytest.mark.promise("P20")
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("habits", [HOTMETAL, LINKIE_CLAW, SHELF], ids=lambda each: each.app.name)
 def test_examples_end_the_same_on_both_engines(habits: Habits) -> None:

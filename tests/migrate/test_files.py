@@ -116,6 +116,7 @@ def test_another_engine_s_statements_are_taken_whole(tmp_path: Path) -> None:
     assert load(tmp_path, "sqlite") == []
 
 
+@pytest.mark.attack("A24")
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -171,6 +172,7 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert load(tmp_path / "nowhere") == []
 
 
+@pytest.mark.attack("A24")
 @pytest.mark.parametrize(
     ("plan", "slug", "message"),
     [

@@ -106,6 +106,7 @@ def test_a_head_of_a_page_has_no_body(toy: Toy) -> None:
     assert head.headers["content-length"] == str(len(whole.body))
 
 
+@pytest.mark.attack("A24")
 @pytest.mark.parametrize("path", ["/", "/nothing", "/health/", "/Health", "/rpcx", "/%2e%2e/etc"])
 def test_where_nothing_is_a_problem_says_so(toy: Toy, path: str) -> None:
     """404 in the one shape that every error has."""

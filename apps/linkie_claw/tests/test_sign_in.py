@@ -144,6 +144,7 @@ def test_the_first_sign_in_makes_a_user_and_the_next_ones_find_it(world: World) 
     assert (first.name, first.email_verified) == ("Alex Rivera", world.now)
 
 
+@pytest.mark.attack("A16")
 def test_accounts_with_the_same_verified_address_are_one_user(world: World) -> None:
     """Google first, GitHub later."""
     google = world.call(users.sign_in_with_account, coming_back())
@@ -153,6 +154,7 @@ def test_accounts_with_the_same_verified_address_are_one_user(world: World) -> N
     assert len(world.call(users.get_accounts_by_user, google.id)) == 2
 
 
+@pytest.mark.attack("A16")
 def test_an_address_that_nobody_vouches_for_opens_no_user(world: World) -> None:
     """Or who claims an address at a careless provider would have its owner's posts."""
     victim = world.call(users.sign_in_with_account, coming_back())
@@ -169,6 +171,7 @@ def test_an_address_that_nobody_vouches_for_opens_no_user(world: World) -> None:
     assert world.call(users.sign_in_with_account, other).email_verified is None
 
 
+@pytest.mark.attack("A16")
 def test_a_user_whose_address_nobody_vouched_for_is_joined_by_nobody(world: World) -> None:
     """Or who came first under another's address would sit in the account when its owner comes."""
     squatter = coming_back(provider="github", provider_account_id="h-1", is_email_verified=False)
