@@ -50,17 +50,22 @@ class Variant:
         module: What is run instead of `freehold`.
         is_keyed: Each mutation carries an idempotency key, as those of generated clients do.
         root: The repository that it is run from; None for this one.
+        audit: What its audit log takes.
     """
 
     name: str
     module: str = "freehold"
     is_keyed: bool = False
     root: Path | None = None
+    audit: str = "operator"
 
 
 VARIANTS = (
     Variant(TODAY),
     Variant("+ an idempotency key each", is_keyed=True),
+    Variant("+ an audit row each", audit="mutations"),
+    Variant("+ both", is_keyed=True, audit="mutations"),
+    Variant("not safe: synchronous=NORMAL", module="tests.faults.wrong careless"),
 )
 
 
@@ -85,7 +90,7 @@ def _lines(found: Found, names: list[str]) -> list[str]:
     rows = []
     for operation, connections in found.counts():
         for name in names:
-            if operation == "read" and name.startswith("+"):
+            if operation == "read" and name.startswith(("+", "not safe")):
                 # What only mutations carry changes nothing for a read.
                 continue
             result = found.medians.get((operation, connections, name))
@@ -142,7 +147,8 @@ def _inserts(key: str, *, is_keyed: bool) -> Iterator[Call]:
 
 def _environment(variant: Variant) -> dict[str, str]:
     root = variant.root or servers.ROOT
-    return {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+    path = f"{root / 'src'}{os.pathsep}{root}"
+    return {**os.environ, "PYTHONPATH": path, "BENCH_AUDIT": variant.audit}
 
 
 def _printed(arguments: list[str], variables: dict[str, str]) -> str:
