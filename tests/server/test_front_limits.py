@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from freehold.wire.limits import Limits
@@ -159,6 +161,21 @@ def test_connections_at_the_limit_are_served_and_one_past_it_is_told() -> None:
         assert answer.headers["retry-after"] == "1"
         assert answer.json["retryAfterS"] == 1
         assert outside.is_ended()
+
+
+@pytest.mark.attack("A32")
+def test_strangers_at_the_port_do_not_shut_the_owner_out(tmp_path: Path) -> None:
+    """One connection in 32 is for the Unix socket."""
+    with served(unix_path=tmp_path / "private" / "s", limits={"connections_max": 64}) as toy:
+        inside = [toy.client() for _ in range(62)]
+        inside[-1].send(post("Notes.get"))
+        assert inside[-1].answer().status == 200
+        assert toy.client().answer().status == 503
+
+        owners = [toy.unix_client() for _ in range(2)]
+        for owner in owners:
+            owner.send(post("Notes.get"))
+            assert owner.answer().status == 200
 
 
 def test_a_connection_that_ends_makes_room_for_another() -> None:

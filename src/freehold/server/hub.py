@@ -34,6 +34,9 @@ NEVER: Final = 2**63 - 1
 
 _SWEEP_S_MAX: Final = 0.25
 _SWEEP_S_MIN: Final = 0.005
+#: This part of all connections is for the Unix socket: however many strangers come to the port,
+#: the owner gets in.
+_OWNERS_PART: Final = 32
 #: Connections over the cap that are told so at the same time; more are cut without a word.
 _TURNED_AWAY_MAX: Final = 64
 
@@ -103,7 +106,10 @@ class Hub:
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False when it is one too many, and must say so and go."""
-        if len(self.connections) < self.limits.connections_max:
+        most = self.limits.connections_max
+        if not connection.trusted:
+            most -= most // _OWNERS_PART
+        if len(self.connections) < most:
             self.connections.add(connection)
             return True
         if len(self.turned_away) < _TURNED_AWAY_MAX:

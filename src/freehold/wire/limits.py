@@ -67,7 +67,8 @@ class Limits:
 
     # -- the whole process ---------------------------------------------------------------
 
-    #: Each one is a file descriptor; the database needs some that nobody can take.
+    #: Each one is a file descriptor; the database needs some that nobody can take. One in 32 is
+    #: for the Unix socket, so that strangers at the port do not shut the owner out.
     connections_max: int = 1000
     #: Mutations waiting for the writer; beyond it `overloaded` is kinder than a long wait.
     queue_length_max: int = 4096
