@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,34 @@ def test_a_reader_that_does_not_read_is_dropped(pipelined: int) -> None:
         client.send(post("Notes.big", b'{"size": %d}' % size) * pipelined)
 
         toy.wait_until(lambda: toy.server.connections == 0)
+
+
+@pytest.mark.attack("A30")
+def test_answers_that_nobody_takes_do_not_wait_in_a_buffer_that_is_not_full(
+    tmp_path: Path,
+) -> None:
+    """A peer that takes nothing is cut after the write deadline, however little it was sent."""
+    limits = SHORT | {"send_buffer_bytes_max": 8_000_000, "body_time_s": 30, "idle_time_s": 30}
+    with served(unix_path=tmp_path / "private" / "s", limits=limits) as toy:
+        client = toy.unix_client()
+
+        client.send(post("Notes.big", b'{"size": 1000000}') * 3)
+
+        toy.wait_until(lambda: toy.server.connections == 0)
+
+
+def test_a_slow_reader_that_takes_something_is_let_go_on(tmp_path: Path) -> None:
+    """What counts is that answers move, not how many of them wait."""
+    limits = SHORT | {"send_buffer_bytes_max": 8_000_000, "body_time_s": 30, "idle_time_s": 30}
+    with served(unix_path=tmp_path / "private" / "s", limits=limits) as toy:
+        client = toy.unix_client()
+        client.send(post("Notes.big", b'{"size": 1000000}') * 6)
+        for _ in range(10):
+            threading.Event().wait(0.1)
+            # A socket takes more only when most of what is in it is gone.
+            client.raw.recv(400_000)
+
+        assert toy.server.connections == 1
 
 
 def test_what_a_reader_does_not_take_stops_its_next_calls() -> None:

@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_held_for",
         "_pumping",
+        "_taken",
+        "_taken_ns",
         "body_began_ns",
         "body_received",
         "cut_ns",
@@ -70,6 +72,7 @@ class Connection(asyncio.Protocol):
         "unread",
         "waiting",
         "write_due_ns",
+        "written",
     )
 
     def __init__(self, hub: Hub, *, trusted: bool) -> None:
@@ -99,6 +102,10 @@ class Connection(asyncio.Protocol):
         self.cut_ns = NEVER
         #: Calls in a row that showed no living key.
         self.strangers = 0
+        #: Bytes of answers so far; how many of them the peer had taken, and since when no more.
+        self.written = 0
+        self._taken = 0
+        self._taken_ns = self.now_ns
         self._held_for = 0
         self._pumping = False
         #: Bytes that came with others and are looked at when there is room for their calls.
@@ -130,6 +137,20 @@ class Connection(asyncio.Protocol):
 
     def recheck(self) -> None:
         """A few times a second: whether its peer may still be here."""
+
+    def reads(self, now_ns: int) -> bool:
+        """
+        Whether the peer takes its answers; False when some have waited too long without a move.
+
+        The deadline of a full send buffer comes later: this one is for those that wait in it.
+        """
+        waiting = self.transport.get_write_buffer_size()
+        taken = self.written - waiting
+        if not waiting or taken != self._taken:
+            self._taken = taken
+            self._taken_ns = now_ns
+            return True
+        return now_ns - self._taken_ns < self.hub.write_ns
 
     def stop(self) -> None:
         """The server stops: end when everything begun is answered."""
@@ -294,6 +315,7 @@ class Connection(asyncio.Protocol):
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
             self.out_bytes = 0
+            self.written += len(data)
             if self.phase < LINGER:
                 self.transport.write(data)
         if self.ending or self.finishing:

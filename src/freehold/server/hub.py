@@ -168,7 +168,10 @@ class Hub:
             self._look_at(self.connections, now_ns)
             self._look_at(self.turned_away, now_ns)
         for connection in [*self.connections]:
-            connection.recheck()
+            if self._granted or connection.reads(now_ns):
+                connection.recheck()
+            else:
+                connection.abort()
         self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
 
     @staticmethod
