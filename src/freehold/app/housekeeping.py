@@ -1,6 +1,7 @@
 """
 What is done beside the calls while an application is served: kept answers are forgotten and
-counted, it is kept when each service key was last used, and the wall clock is watched.
+counted, it is kept when each service key was last used, the pages of files are looked at, and the
+wall clock is watched.
 
 What writes goes the way of every mutation, and what reads that of every query, so that neither
 holds anybody up for longer than a batch.
@@ -14,9 +15,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import apsw
+
 from freehold.access import note_uses
 from freehold.app.clock_watch import LOOK_EVERY_S
+from freehold.app.page_watch import PageWatch
 from freehold.clock import SystemClock
+from freehold.drivers.sqlite import SqliteDatabase
 from freehold.errors import CallError
 from freehold.rpc.idempotency import sweep
 from freehold.rpc.live_keys import count_keys
@@ -56,6 +61,11 @@ async def _watch(running: OpenApp) -> None:
 async def _work(running: OpenApp, every_s: float) -> None:
     now_ns = SystemClock().monotonic_ns
     count_at_ns = dict.fromkeys(running.databases, 0)
+    watches = [
+        (database, PageWatch(database.path))
+        for database in running.databases.values()
+        if isinstance(database, SqliteDatabase) and database.path is not None
+    ]
     while True:
         for name in running.databases:
             began_ns = now_ns()
@@ -66,6 +76,15 @@ async def _work(running: OpenApp, every_s: float) -> None:
         await _note_uses(running)
         for database in running.databases.values():
             await _sweep(database)
+        for file, watch in watches:
+            await _look_at_pages(file, watch)
+
+
+async def _look_at_pages(database: SqliteDatabase, watch: PageWatch) -> None:
+    try:
+        database.commits.damages += await asyncio.to_thread(watch.look)
+    except (OSError, apsw.Error) as error:
+        _LOG.warning("the pages of %s were not looked at: %s", database.path, error)
 
 
 async def _sweep(database: Any) -> None:
