@@ -82,9 +82,13 @@ def _seen(operations: Iterable[Operation], key: str) -> list[list[int]]:
 def _any(
     operations: list[Operation], chance: random.Random, wanted: Callable[[Operation], bool]
 ) -> Operation:
-    """One of those, from the middle of the history."""
-    middle = operations[len(operations) // 4 : 3 * len(operations) // 4]
-    return chance.choice([operation for operation in middle if wanted(operation)])
+    """One of those, from the middle of the history, or from near it where there is none."""
+    for part in (4, 10):
+        near = operations[len(operations) // part : -len(operations) // part]
+        found = [operation for operation in near if wanted(operation)]
+        if found:
+            break
+    return chance.choice(found)
 
 
 def _is_append(operation: Operation) -> bool:
