@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.load import Call
 
 CONNECTIONS = (1, 32, 128)
-FULL = Plan(rounds=5, seconds=1.0, warm_up_s=0.15)
+FULL = Plan(rounds=3, seconds=1.0, warm_up_s=0.15)
 QUICK = Plan(rounds=2, seconds=0.35, warm_up_s=0.1)
 TODAY = "as it is served"
 _IMPORTS = "from benchmarks.servers import mint_key; from pathlib import Path"
@@ -123,7 +123,7 @@ def _started(variant: Variant, number: int) -> Iterator[OverHttp]:
             "--data-dir", str(folder), "--database", str(database), "--port", str(port),
             "--socket", str(Path(socket_folder) / "s.sock"),
         ]  # fmt: skip
-        process = servers.spawn(command, folder, variables)
+        process = servers.spawn(command, folder, variables, root=variant.root or servers.ROOT)
         server = servers.Server(
             variant.name, process, port, lambda: servers.users.rpc_reads(key),
             lambda: _inserts(key, is_keyed=variant.is_keyed), folder, key=key,
@@ -148,7 +148,10 @@ def _inserts(key: str, *, is_keyed: bool) -> Iterator[Call]:
 def _environment(variant: Variant) -> dict[str, str]:
     root = variant.root or servers.ROOT
     path = f"{root / 'src'}{os.pathsep}{root}"
-    return {**os.environ, "PYTHONPATH": path, "BENCH_AUDIT": variant.audit}
+    # Without the folder that it is started in: each state has its own `benchmarks`.
+    return {
+        **os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "BENCH_AUDIT": variant.audit,
+    }  # fmt: skip
 
 
 def _printed(arguments: list[str], variables: dict[str, str]) -> str:

@@ -236,11 +236,12 @@ def spawn(
     folder: Path,
     variables: dict[str, str],
     on_cores: Sequence[int] = (SERVER_CORE,),
+    root: Path = ROOT,
 ) -> subprocess.Popen[bytes]:
     """Start a server on its core; what it says goes to a file in its folder."""
     with open(folder / "log.txt", "ab") as log:
         return subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            command, cwd=root, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             preexec_fn=lambda: os.sched_setaffinity(0, set(on_cores)),
         )  # fmt: skip
 
