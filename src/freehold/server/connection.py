@@ -144,6 +144,10 @@ class Connection(asyncio.Protocol):
 
         The deadline of a full send buffer comes later: this one is for those that wait in it.
         """
+        if self.written == self._taken:
+            # Nothing was written since all was taken: most connections, at every look.
+            self._taken_ns = now_ns
+            return True
         waiting = self.transport.get_write_buffer_size()
         taken = self.written - waiting
         if not waiting or taken != self._taken:
