@@ -291,7 +291,7 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
     first = next(iter(found.values()))
     secrets = find_secrets(
         app,
-        first.parent if options.database and isinstance(first, Path) else options.folder,
+        secrets_folder(options, first),
         may_create=not any(_is_there(place) for place in found.values()),
         clock=options.clock,
         ids=options.ids,
@@ -309,6 +309,11 @@ def open_app(app: App, options: Options | None = None) -> OpenApp:
         for database in opened.values():
             database.close()
         raise
+
+
+def secrets_folder(options: Options, place: Place) -> Path:
+    """Where the secrets are: beside a file that was named, else in the application's folder."""
+    return place.parent if options.database and isinstance(place, Path) else options.folder
 
 
 def _is_there(place: Place) -> bool:

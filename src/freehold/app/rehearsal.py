@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freehold.app.declaration import App, Database
-from freehold.app.opening import Options
+from freehold.app.opening import Options, secrets_folder
 from freehold.app.places import Place, places
 from freehold.app.secrets import find_secrets
 from freehold.crypto import KeyRing
@@ -67,6 +67,5 @@ def _rehearsed(app: App, declared: Database, place: Place, options: Options) -> 
 
 
 def _ring(app: App, options: Options, place: Place) -> KeyRing:
-    is_file = options.database and isinstance(place, Path)
-    folder = place.parent if is_file and isinstance(place, Path) else options.folder
+    folder = secrets_folder(options, place)
     return find_secrets(app, folder, may_create=False, clock=options.clock, ids=options.ids).ring
