@@ -46,7 +46,8 @@ format: $(READY)
 
 lock: $(READY)
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile pyproject.toml --extra server --extra postgres --group dev --universal -p 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra server --extra postgres \
+		--extra guard --group dev --group hotmetal --universal -p 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
 		-o requirements.lock
 
