@@ -51,6 +51,7 @@ class DataLayer(Entrypoint):
     get_due_publications = publications.get_due_publications
     get_publications_with_null_schedule = publications.get_publications_with_null_schedule
     update_publication_next_scout_at = publications.update_publication_next_scout_at
+    claim_scout_run = publications.claim_scout_run
     get_all_publication_ids = publications.get_all_publication_ids
 
     # Topics

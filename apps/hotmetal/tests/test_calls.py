@@ -118,6 +118,8 @@ def users_and_publications(call: Call) -> None:
     assert call("listPublicationsByUser", userId="default") == [publication]
     assert call("listAllPublications") == [publication]
     assert call("getAllPublicationIds") == ["pub"]
+    claim = {"id": "pub", "seenNextRun": START_S + 86_400, "nextRun": START_S + 1}
+    assert [call("claimScoutRun", **claim) for _ in range(2)] == [True, False]
     call("updatePublicationNextScoutAt", id="pub", nextRun=START_S)
     due = {key: publication[key] for key in ("id", "scoutSchedule", "timezone")}
     assert call("getDuePublications", now=START_S) == [due]

@@ -20,6 +20,7 @@ from hotmetal.domains.publication_tokens import (
 )
 from hotmetal.domains.publications import (
     UpdatePublicationInput,
+    claim_scout_run,
     delete_publication,
     get_all_publication_ids,
     get_due_publications,
@@ -280,6 +281,44 @@ def test_a_next_run_is_set_without_counting_as_a_change(world: World) -> None:
     assert after is not None
     assert after.next_scout_at == START_S + HOUR_S
     assert after.updated_at == before.updated_at
+
+
+def test_a_run_is_claimed_once(world: World) -> None:
+    """By whoever saw the run that is there; it does not count as a change of the publication."""
+    before = world.publication()
+    world.wait(seconds=5)
+    seen, following = before.next_scout_at, START_S + 2 * DAY_S
+
+    claims = [world.call(claim_scout_run, "pub-1", seen, following) for _ in range(2)]
+
+    after = world.call(get_publication_by_id, "pub-1")
+    assert claims == [True, False]
+    assert after is not None
+    assert (after.next_scout_at, after.updated_at) == (following, before.updated_at)
+
+
+def test_a_run_that_moved_is_not_claimed(world: World) -> None:
+    """Nor the run of a publication that is not there; nothing is written."""
+    before = world.publication()
+
+    assert not world.call(claim_scout_run, "pub-1", START_S, START_S + 1)
+    assert not world.call(claim_scout_run, "pub-1", None, START_S + 1)
+    assert not world.call(claim_scout_run, "pub-x", None, START_S + 1)
+    assert world.call(get_publication_by_id, "pub-1") == before
+
+
+def test_having_no_run_can_be_claimed_too(world: World) -> None:
+    """Null is a state like any other: the first to give a run is the only one."""
+    world.publication()
+    overwrite(world, "pub-1", next_scout_at=None)
+
+    first = world.call(claim_scout_run, "pub-1", None, START_S + 1)
+    second = world.call(claim_scout_run, "pub-1", None, START_S + 2)
+
+    publication = world.call(get_publication_by_id, "pub-1")
+    assert (first, second) == (True, False)
+    assert publication is not None
+    assert publication.next_scout_at == START_S + 1
 
 
 def test_removing_a_publication_takes_what_is_its_own(world: World) -> None:

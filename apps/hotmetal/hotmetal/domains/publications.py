@@ -119,6 +119,13 @@ _SET_NEXT_RUN = (
     .values(next_scout_at=param("next_run"), updated_at=PublicationRow.c.updated_at)
 )
 
+_CLAIM_RUN = (
+    update(PublicationRow)
+    .where(PublicationRow.c.id == param("id"))
+    .where(PublicationRow.c.next_scout_at.is_not_distinct_from(param("seen_next_run")))
+    .values(next_scout_at=param("next_run"), updated_at=PublicationRow.c.updated_at)
+)
+
 # Losing its publication is not work on a session, so its time of change stays what it was.
 _DETACH_SESSIONS = (
     update(Session)
@@ -227,6 +234,24 @@ def get_publications_with_null_schedule(db: Reader) -> list[ScheduledPublication
 def update_publication_next_scout_at(db: Writer, id: str, next_run: EpochSeconds) -> None:
     """Set the next run and nothing else; the publication does not count as changed."""
     db.execute(_SET_NEXT_RUN, id=id, next_run=next_run)
+
+
+def claim_scout_run(
+    db: Writer, id: str, seen_next_run: EpochSeconds | None, next_run: EpochSeconds
+) -> bool:
+    """
+    Whether the run that the caller saw is the caller's: one statement compares and moves on.
+
+    Of several scouts that saw the same run one is answered true. False says that somebody was
+    faster, that the schedule was changed, or that there is no such publication. Only the next
+    run is set; the publication does not count as changed.
+
+    Args:
+        id: The publication.
+        seen_next_run: Its next run as the caller read it; null when it had none.
+        next_run: The run after that one.
+    """
+    return db.execute(_CLAIM_RUN, id=id, seen_next_run=seen_next_run, next_run=next_run) == 1
 
 
 def get_all_publication_ids(db: Reader) -> list[str]:
