@@ -44,6 +44,8 @@ SCHEMA: Final = "ledger"
 MUTATION_MS: Final = 1_000
 CLIENT_S: Final = 15.0
 _START_S: Final = 30.0
+#: So many clients of each process call no other.
+_STAY: Final = 2
 #: What a read with `min_seq` may be refused with while something is away.
 _AWAY: Final = ("Unavailable", "Overloaded", "DeadlineExceeded")
 #: Between two calls of a client whose data layer is away.
@@ -213,6 +215,9 @@ class World:
                 mutation += 1
                 name = f"{number}.{mutation}"
                 which = chance.randrange(len(ledgers))
+                if number <= _STAY * len(ledgers):
+                    # Whichever stands still, there is somebody who asks the other one.
+                    which = number % len(ledgers)
                 if self.is_keyed:
                     told = await add_keyed(ledgers[which], name)
                 else:

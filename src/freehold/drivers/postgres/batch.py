@@ -76,6 +76,7 @@ _CAREFUL_NS: Final = 60 * 1_000_000_000
 _LATE: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)
 _ASK_NOW: Final = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 _MS: Final = 1_000_000
+_OUTLIVES_MS: Final = 1_000
 _LATER_MS: Final = 2_000
 
 #: A place where a test may stop the process; None in production.
@@ -169,8 +170,9 @@ class Batches:
         longest_ms = self._mutation_ms
         self._begin = (
             "BEGIN ISOLATION LEVEL SERIALIZABLE; "
-            f"SET LOCAL lock_timeout = {2 * longest_ms}; "
-            # Later than the lock's, which says more.
+            # Later than the end of one that stands still with the lock: who waits is then served.
+            f"SET LOCAL lock_timeout = {2 * longest_ms + _OUTLIVES_MS}; "
+            # And this one later still, for the lock's says more.
             f"SET LOCAL statement_timeout = {2 * longest_ms + _LATER_MS}; "
             f"SET LOCAL idle_in_transaction_session_timeout = {2 * longest_ms}; "
             'LOCK TABLE "_freehold_writer" IN EXCLUSIVE MODE; '
