@@ -30,6 +30,9 @@ PRAGMA = re.compile(r"  # (type: ignore|noqa).*$")
 WORDS_ALLOWED = re.compile(
     r"contextmanager|AbstractContextManager|importlib\.util|start_new_session"
 )
+#: In HotMetal's services and stand-ins a `store.py` is a local store, which is none of the data
+#: layer's; the guard's configuration lists each one.
+OWN_STORES = {"services", "stand_ins"}
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -220,6 +223,7 @@ def test_only_drivers_and_migrations_speak_sql_to_an_engine() -> None:
         for path in SOURCES + APPS
         if not (path.is_relative_to(SRC) and path.relative_to(SRC).parts[0] in allowed)
         and "tests" not in path.parts
+        and not (path.name == "store.py" and OWN_STORES & set(path.parts))
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if speaks.search(line) and "cli" not in path.parts
     ]
