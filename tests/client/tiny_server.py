@@ -202,6 +202,9 @@ class Wire(asyncio.Protocol):
         if len(body) < int(headers.get("content-length", "0")):
             return
         self._head = b""
+        if first.startswith("GET "):
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            return
         self._post(first.split(" ")[1], headers, body)
 
     def _post(self, path: str, headers: dict[str, str], body: bytes) -> None:

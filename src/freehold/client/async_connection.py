@@ -123,6 +123,8 @@ class Connection(asyncio.Protocol):
         self.used_at = 0.0
         #: Done when calls may be sent, or with the reason why they never will.
         self.opened: asyncio.Future[None] = self._loop.create_future()
+        #: Done when the server has taken the hello, or with its refusal.
+        self.greeted: asyncio.Future[None] | None = None
         #: Done when the socket is closed.
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -246,11 +248,22 @@ class Connection(asyncio.Protocol):
             self._tail_bytes_max = frames.tail_bytes_max(said)
             self.is_welcome = True
             self._owner.is_welcome()
+            if self.greeted is not None and not self.greeted.done():
+                self.greeted.set_result(None)
         elif word == "refused":
             raise self._owner.errors.from_problem(said)
         elif word == "goaway":
             self.retire()
         # Any other word is of a newer protocol and asks nothing of this client.
+
+    async def greeting(self) -> None:
+        """Wait until the server has taken the hello; raises its refusal."""
+        if self.is_welcome:
+            return
+        if self.is_gone:
+            raise self._refusal or ConnectionResetError("it hung up before its welcome")
+        self.greeted = self.greeted or self._loop.create_future()
+        await self.greeted
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -291,6 +304,9 @@ class Connection(asyncio.Protocol):
         if not self.opened.done():
             reason = self._refusal or exc or ConnectionResetError("it hung up during the upgrade")
             self.opened.set_exception(reason)
+        if self.greeted is not None and not self.greeted.done():
+            hung_up = exc or ConnectionResetError("it hung up before its welcome")
+            self.greeted.set_exception(self._refusal or hung_up)
         if not self.closed.done():
             self.closed.set_result(None)
         self._owner.is_gone(self, self._refusal)

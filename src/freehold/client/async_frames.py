@@ -123,6 +123,39 @@ class AsyncFrames:
             current.send(call)
         return future
 
+    async def reach(self, timeout_s: float) -> None:
+        """
+        Look once whether a data layer is there that takes this binding's hello.
+
+        Raises:
+            CallError: It refuses it, or there is none.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._enter(loop)
+        self._refuse_if_closed()
+        if self._current is not None and self._current.is_welcome:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await self._dial()
+                try:
+                    await connection.greeting()
+                except BaseException:
+                    connection.abort()
+                    raise
+            self._refuse_if_closed()
+            if self._current is None:
+                self._use(connection)
+            else:
+                connection.close()
+        except (OSError, CallError, UnicodeError) as reason:
+            raise self._why_not(reason) from reason
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise failures.binding_is_closed(self.place)
+
     def _end(self, call: Call, error: CallError) -> None:
         """End a call that will not be sent again."""
         call.fail(repeat.honest(error, call.method, was_sent=call.was_sent))

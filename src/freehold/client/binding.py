@@ -12,6 +12,7 @@ the transports: `async_frames`, `sync_frames`, `http`, `in_process`.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
@@ -25,7 +26,8 @@ from freehold.client.options import TIMEOUT_S, CallOptions
 from freehold.client.problems import ErrorTypes
 from freehold.client.sync_frames import SyncFrames
 from freehold.client.transaction import AsyncTransaction, S, SyncTransaction
-from freehold.errors import InvalidArgument
+from freehold.client.waiting import Waiting
+from freehold.errors import CallError, InvalidArgument
 from freehold.wire.codec import JSON, MSGPACK, Codec
 
 T = TypeVar("T")
@@ -48,6 +50,9 @@ class AsyncTransport(Protocol):
     def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> Awaitable[T]:
         """Send it; the awaitable gives the answer or raises a `CallError`."""
 
+    async def reach(self, timeout_s: float) -> None:
+        """Look once whether a data layer is there; raises a `CallError` when none is."""
+
     async def close(self) -> None:
         """Give back what it holds."""
 
@@ -65,6 +70,9 @@ class SyncTransport(Protocol):
 
     def call(self, options: CallOptions, method: Method[T], args: Arguments, /) -> T:
         """Send it and wait for the answer; raises a `CallError`."""
+
+    def reach(self, timeout_s: float) -> None:
+        """Look once whether a data layer is there; raises a `CallError` when none is."""
 
     def close(self) -> None:
         """Give back what it holds."""
@@ -153,6 +161,31 @@ class AsyncBinding:
     def seq(self) -> int:
         """The highest commit this binding has seen; its queries see at least that one."""
         return self._transport.seq
+
+    async def wait_until_ready(self, *, timeout_s: float | None = None) -> None:
+        """
+        Wait until the data layer is there and takes this binding's key.
+
+        Meanwhile the log `freehold.client` says, at first at once and then ever more rarely,
+        which binding waits, for which address, and how the data layer is started.
+
+        Args:
+            timeout_s: How long at most; None for as long as it takes.
+
+        Raises:
+            Unavailable: The time is up, or the binding was closed.
+            CallError: What waiting does not change, at once: a key that is not taken, say.
+        """
+        waiting = Waiting(timeout_s)
+        while True:
+            try:
+                await self._transport.reach(waiting.look_s)
+            except CallError as error:
+                pause_s = waiting.pause_s(error)
+            else:
+                waiting.is_over()
+                return
+            await asyncio.sleep(pause_s)
 
     def with_options(
         self, *, timeout_s: float | None = None, idempotency_key: str | None = None
@@ -266,6 +299,23 @@ class SyncBinding:
     def seq(self) -> int:
         """The highest commit this binding has seen; its queries see at least that one."""
         return self._transport.seq
+
+    def wait_until_ready(self, *, timeout_s: float | None = None) -> None:
+        """
+        Wait until the data layer is there and takes this binding's key.
+
+        What is said meanwhile, the argument and the errors are the asynchronous one's.
+        """
+        waiting = Waiting(timeout_s)
+        pause = threading.Event()
+        while True:
+            try:
+                self._transport.reach(waiting.look_s)
+            except CallError as error:
+                pause.wait(waiting.pause_s(error))
+            else:
+                waiting.is_over()
+                return
 
     def with_options(
         self, *, timeout_s: float | None = None, idempotency_key: str | None = None

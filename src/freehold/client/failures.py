@@ -40,9 +40,13 @@ def line_is_lost(method: Method[Any], place: str, *, sent: bool) -> CallError:
     )
 
 
-def binding_is_closed(place: str) -> Unavailable:
+class BindingClosed(Unavailable):
+    """The binding was closed; no data layer that comes opens it again."""
+
+
+def binding_is_closed(place: str) -> BindingClosed:
     """A call on a binding after its close()."""
-    return Unavailable(
+    return BindingClosed(
         f"this binding to {place} is closed.",
         hint="Keep it open for as long as calls are made, or connect() again.",
     )

@@ -19,7 +19,7 @@ from freehold.client import failures, repeat
 from freehold.client.address import Target
 from freehold.client.circuit import Circuit
 from freehold.client.frames import CLIENT
-from freehold.client.method import Arguments, Method, encode_args
+from freehold.client.method import Arguments, Method, Query, encode_args
 from freehold.client.options import CallOptions
 from freehold.client.problems import ErrorTypes, with_retry_after
 from freehold.client.seen import Seen
@@ -38,6 +38,8 @@ _KEPT: Final = httpx.Limits(
 _NO_ROOM: Final = (httpx.ConnectTimeout, httpx.PoolTimeout)
 #: What a proxy answers when the data layer behind it is gone, or did not answer it.
 _GATEWAY_STATUS: Final = (502, 503, 504)
+#: What is looked at to find out whether somebody is there; it needs the key, and no scope.
+_CONTRACT_PAGE: Final = Query[Any]("contract.json")
 _THIS_MACHINE: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -121,6 +123,21 @@ class _Wire:
             "headers": headers,
             "timeout": options.patience_s,
         }
+
+    def _look(self, timeout_s: float) -> dict[str, Any]:
+        """The request that finds out whether a data layer is there and takes the key."""
+        if self._is_closed:
+            raise failures.binding_is_closed(self._place)
+        return {"url": "/contract.json", "headers": self._headers, "timeout": timeout_s}
+
+    def _found(self, response: httpx.Response) -> None:
+        """What the look came to."""
+        if response.status_code != 200:
+            raise self._refusal(_CONTRACT_PAGE, response)
+        self._circuit.is_well()
+
+    def _not_found(self, error: httpx.TransportError) -> CallError:
+        return self._target.nobody_there(_root(error))
 
     def _begin(self, options: CallOptions, method: Method[Any]) -> _Attempts:
         self._budget.earn()
@@ -255,6 +272,18 @@ class AsyncHttp(_Wire):
             wait_s = self._wait_s(attempts, failure)
             await asyncio.sleep(wait_s)
 
+    async def reach(self, timeout_s: float) -> None:
+        """
+        Look once whether a data layer is there that takes this binding's key.
+
+        Raises:
+            CallError: It refuses it, or there is none.
+        """
+        try:
+            self._found(await self._client.get(**self._look(timeout_s)))
+        except httpx.TransportError as error:
+            raise self._not_found(error) from error
+
     async def close(self) -> None:
         """Close the kept connections."""
         self._is_closed = True
@@ -298,6 +327,18 @@ class SyncHttp(_Wire):
                 attempts.was_sent = attempts.was_sent or attempts.is_lost
             wait_s = self._wait_s(attempts, failure)
             self._pause.wait(wait_s)
+
+    def reach(self, timeout_s: float) -> None:
+        """
+        Look once whether a data layer is there that takes this binding's key.
+
+        Raises:
+            CallError: It refuses it, or there is none.
+        """
+        try:
+            self._found(self._client.get(**self._look(timeout_s)))
+        except httpx.TransportError as error:
+            raise self._not_found(error) from error
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -158,6 +158,9 @@ class AsyncInProcess(_Carrier):
         self._dispatcher.call(self._make(options, method, args, reply))
         return future
 
+    async def reach(self, timeout_s: float) -> None:
+        """It is in this very process."""
+
     async def close(self) -> None:
         """Take no more calls; the dispatcher is not closed."""
         self._is_closed = True
@@ -194,6 +197,9 @@ class SyncInProcess(_Carrier):
         except TimeoutError:
             raise failures.time_is_up(method, options.timeout_s, sent=True) from None
         return self._read(method, answer)
+
+    def reach(self, timeout_s: float) -> None:
+        """It is in this very process."""
 
     def _refuse_the_loop_itself(self) -> None:
         try:

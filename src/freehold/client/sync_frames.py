@@ -191,6 +191,36 @@ class SyncFrames:
                 raise failures.line_is_lost(method, self._place, sent=was_sent) from lost
             line = None
 
+    def reach(self, timeout_s: float) -> None:
+        """
+        Look once whether a data layer is there that takes this binding's hello.
+
+        Raises:
+            CallError: It refuses it, or there is none.
+        """
+        line = self._resting_line()
+        if line is None:
+            try:
+                line = self._dial(timeout_s)
+            except (OSError, UnicodeError) as error:
+                raise self._target.nobody_there(error) from error
+        try:
+            deadline_ns = self._now_ns() + int(timeout_s * 1e9)
+            while not line.is_welcome:
+                left_s = (deadline_ns - self._now_ns()) / 1e9
+                if left_s <= 0:
+                    raise TimeoutError
+                payload = line.next_payload(left_s)
+                if payload is not None:
+                    self._notice(line, payload)
+        except OSError as error:
+            line.close()
+            raise self._target.nobody_there(error) from error
+        except BaseException:
+            line.close()
+            raise
+        self._rest(line)
+
     def _wait_s(self, error: CallError, attempt: int, deadline_ns: int) -> float | None:
         """How long to wait before the call is sent again; None when it is not."""
         wait_s = repeat.wait_s(error, attempt, self._ids)

@@ -31,6 +31,8 @@ _BINDING_NAMES: Final = frozenset(
         "inProcess",
         "seq",
         "transaction",
+        "wait_until_ready",
+        "waitUntilReady",
         "watch",
         "with_options",
         "withOptions",
