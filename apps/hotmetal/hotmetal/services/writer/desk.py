@@ -1,0 +1,31 @@
+"""What every route finds at hand: the data layer, the CMS, the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from starlette.requests import Request
+
+from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.writer.cms import Cms
+from hotmetal.services.writer.settings import WriterSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One for each running service."""
+
+    settings: WriterSettings
+    dal: DataLayer
+    cms: Cms
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the service that the request came to."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def dal_of(request: Request) -> DataLayer:
+    """The data layer."""
+    return desk_of(request).dal

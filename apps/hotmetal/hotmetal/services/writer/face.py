@@ -1,0 +1,56 @@
+"""
+The writer's HTTP face: its routes, the gate before them, and what lives as long as they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from freehold.errors import CallError
+from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.web import answer, with_errors
+from hotmetal.services.writer.cms import Cms
+from hotmetal.services.writer.desk import Desk, dal_of
+from hotmetal.services.writer.gate import Gate
+from hotmetal.services.writer.routes import all_routes
+from hotmetal.services.writer.settings import WriterSettings
+
+LOG: Final = logging.getLogger("hotmetal.writer")
+_HEALTH_S: Final = 1.0
+
+
+def writer_app(settings: WriterSettings, dal: DataLayer) -> Starlette:
+    """The application; it closes the binding when it ends."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with dal, Cms(settings.cms_url, key=settings.cms_key) as cms:
+            app.state.desk = Desk(settings=settings, dal=dal, cms=cms)
+            yield
+
+    app = Starlette(
+        routes=[Route("/health", health, methods=["GET"]), *all_routes()],
+        middleware=[Middleware(Gate, key=settings.api_key)],
+        lifespan=lifespan,
+    )
+    return with_errors(app)
+
+
+async def health(request: Request) -> Response:
+    """GET /health, open to everybody: that it serves, and whether the data layer answers."""
+    quick = dal_of(request).with_options(timeout_s=_HEALTH_S)
+    try:
+        await quick.count_ideas_by_status("new")
+    except CallError as error:
+        return answer({"status": "ok", "service": "writer", "dataLayer": str(error)})
+    return answer({"status": "ok", "service": "writer", "dataLayer": "ok"})

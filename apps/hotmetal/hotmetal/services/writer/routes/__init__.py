@@ -1,0 +1,18 @@
+"""The routes of the writer, a file for each noun."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from hotmetal.services.writer.routes import activity, ideas, publications, sessions, topics
+
+
+def all_routes() -> list[BaseRoute]:
+    """Every route; the more particular path stands first."""
+    return [
+        *activity.ROUTES,
+        *ideas.ROUTES,
+        *topics.ROUTES,
+        *publications.ROUTES,
+        *sessions.ROUTES,
+    ]
