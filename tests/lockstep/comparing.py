@@ -13,6 +13,7 @@ from tests.lockstep.calls import Call, Step
 from tests.lockstep.engines import Outcome, Pair
 
 _SHOWN: Final = 2_000
+_AROUND: Final = 120
 _LINE_MAX: Final = 4_000
 _STEPS_SHOWN: Final = 30
 #: How long it may take to make a replay shorter.
@@ -48,6 +49,7 @@ def judge(pair: Pair, step: Step, told: Told | None = None) -> None:
             raise Different(
                 f"{call.method} ended differently.\n"
                 f"  {names[0]}: {_shown(first)}\n  {names[1]}: {_shown(second)}"
+                f"{_where(first.body, second.body)}"
             )
         if first.error is not None and first.error["code"] == "internal":
             raise Different(f"{call.method} broke on both: {first.error}")
@@ -176,3 +178,11 @@ def _shown(outcome: Outcome) -> Any:
     if outcome.error is not None:
         return f"seq {outcome.seq}, {outcome.error}"
     return f"seq {outcome.seq}, {outcome.body[:_SHOWN]!r}"
+
+
+def _where(first: bytes, second: bytes) -> str:
+    """The first place where long answers are not the same, and what is around it."""
+    pairs = enumerate(zip(first, second, strict=False))
+    at = next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
+    around = slice(max(0, at - _AROUND), at + _AROUND)
+    return f"\n  from byte {at}:\n    {first[around]!r}\n    {second[around]!r}"

@@ -40,7 +40,7 @@ from tests.lockstep.words import START_S
 _SEALED: Final = re.compile(rb"fh1\.[a-z0-9_-]{1,16}\.[A-Za-z0-9_-]{38,}")
 #: In JSON, or behind the length that MessagePack puts before a text.
 _NEXT: Final = re.compile(
-    rb'(nextCursor(?:":"|[\xa0-\xbf]|\xd9.|\xda..))([A-Za-z0-9_-]{20,})', re.DOTALL
+    rb'(nextCursor(?:":"|[\xa0-\xbf]|\xd9.|\xda..|\xdb....))([A-Za-z0-9_-]{20,})', re.DOTALL
 )
 _ASKED: Final = re.compile(rb"cursor-[0-9]+")
 _PAGE_ROWS: Final = 1_000
