@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from msgspec import UNSET
 
-    from freehold.app import App, Database
+    from freehold.app import App, Database, Service
     from freehold.db import (
         Caller,
         OwnedReader,
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "freehold.app": ("App", "Database"),
+    "freehold.app": ("App", "Database", "Service"),
     "freehold.db": (
         "Caller", "OwnedReader", "OwnedWriter", "Page", "Reader", "Writer", "any_of", "delete",
         "param", "select", "statement", "update",
@@ -129,6 +129,7 @@ __all__ = [
     "RuleBroken",
     "Schema",
     "Sealed",
+    "Service",
     "Struct",
     "Trigger",
     "Unique",

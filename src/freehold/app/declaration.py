@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Final, get_args
 
 from freehold.app.owners import owners_of, require_owner
+from freehold.app.services import Service, check_services
 from freehold.db import Writer
 from freehold.errors import ContractError
 from freehold.rpc import Entrypoint
@@ -88,10 +89,12 @@ class App:
         column_keys_env: An environment variable that holds the column keys, when the
             application's document has a name of its own for it.
         binding: What consumers call it; `DAL` gives them `FREEHOLD_DAL`.
+        services: What `freehold dev` starts beside the data layer.
 
     Raises:
         ContractError: Two entrypoints or databases share a name, one names a database that is
-            not there, or a method does not say whose rows it works on.
+            not there, a method does not say whose rows it works on, or the services cannot
+            run beside each other.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class App:
         service: str | None = None,
         column_keys_env: str | None = None,
         binding: str = "DAL",
+        services: Sequence[Service] = (),
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ContractError(
@@ -117,6 +121,7 @@ class App:
         self.binding = binding
         self.databases = {database.name: database for database in databases}
         self.entrypoints = {entrypoint.__name__: entrypoint for entrypoint in entrypoints}
+        self.services = tuple(services)
         #: Where the application was made; its folder is where clients are generated to.
         self.made_in = Path(inspect.stack()[1].filename).resolve()
         self._check(len(databases), len(entrypoints))
@@ -136,6 +141,7 @@ class App:
             owners = owners_of(self.databases[entrypoint.database].schema)
             for method in entrypoint.__methods__.values():
                 require_owner(method, owners)
+        check_services(self.services, self.entrypoints.values(), data_layer=self.service)
 
     def __repr__(self) -> str:
         return f"App({self.name!r})"

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
 import typer
 
-from freehold.app import App
+from freehold.app.services import idle_scopes
 from freehold.cli.console import say, show_json, show_table, tell
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
@@ -21,7 +20,6 @@ from freehold.cli.finding import (
     JsonOption,
     find_app,
 )
-from freehold.db.caller import ACT_AS
 from freehold.errors import StartError
 
 commands = typer.Typer(help="Service keys: create, list, rotate, revoke.", no_args_is_help=True)
@@ -76,7 +74,7 @@ def create(
         "concurrency": concurrency,
     }
     found = find_app(app)
-    for word in idle_scopes(found, scope):
+    for word in idle_scopes(found.entrypoints.values(), scope):
         say(f"no method of {found.name} asks for {word!r}; the key can do nothing with it")
     with operator(found, folder, database) as owner:
         minted = owner.create_key(data)
@@ -157,19 +155,6 @@ def revoke(
         show_json(info)
         return
     say(f"{info['id']} ({info['name']}) is revoked")
-
-
-def idle_scopes(app: App, scopes: list[str]) -> list[str]:
-    """The scopes that match no method of the application and are no method's word."""
-    methods = [m for each in app.entrypoints.values() for m in each.__methods__.values()]
-    words = {method.scope for method in methods} | {ACT_AS}
-    return [
-        scope
-        for scope in scopes
-        if scope not in words
-        and not scope.startswith(f"{ACT_AS}:")
-        and not any(fnmatchcase(method.full_name, scope) for method in methods)
-    ]
 
 
 def _seconds(option: str, said: str) -> int:
