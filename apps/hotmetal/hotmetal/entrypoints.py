@@ -80,6 +80,7 @@ class DataLayer(Entrypoint):
 
     # Audit logs
     write_audit_log = audit_logs.write_audit_log
+    list_audit_logs = audit_logs.list_audit_logs
 
     # OAuth state
     store_oauth_state = method(oauth_state.store_oauth_state, name="storeOAuthState")
@@ -95,6 +96,7 @@ class DataLayer(Entrypoint):
         social_connections.get_social_connection_with_decrypted_tokens, scope="connection_tokens"
     )
     update_social_connection_tokens = social_connections.update_social_connection_tokens
+    claim_token_refresh = social_connections.claim_token_refresh
     delete_social_connection = social_connections.delete_social_connection
     has_valid_social_connection = social_connections.has_valid_social_connection
 

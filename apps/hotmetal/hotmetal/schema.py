@@ -32,7 +32,8 @@ from freehold import (
 SessionStatus = Literal["active", "completed", "archived"]
 AutoPublishMode = Literal["draft", "publish", "full-auto"]
 IdeaStatus = Literal["new", "reviewed", "promoted", "dismissed"]
-AuditStatus = Literal["success", "failed"]
+#: `needs_check`: nobody could tell whether the post went out, and a person has to look.
+AuditStatus = Literal["success", "failed", "needs_check"]
 #: 1 normal, 2 high, 3 urgent.
 Priority = Literal[1, 2, 3]
 
@@ -124,7 +125,7 @@ class AuditLog(Record, table="audit_logs"):
     status: AuditStatus
     result_data: str | None = None
     error_message: str | None = None
-    created_at: CreatedAt = AUTO
+    created_at: Annotated[CreatedAt, Index()] = AUTO
 
 
 class OauthState(Record, table="oauth_state"):
@@ -159,6 +160,8 @@ class SocialConnection(
     scopes: str | None = None
     created_at: CreatedAt = AUTO
     updated_at: UpdatedAt = AUTO
+    #: Until then one caller is renewing the tokens, and the others wait.
+    token_refresh_until: EpochSeconds | None = None
 
 
 class PublicationOutlet(

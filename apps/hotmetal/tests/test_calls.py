@@ -165,6 +165,9 @@ def sessions_and_promotion(wire: Wire) -> None:
 def publishing(call: Call) -> None:
     entry = {"postId": "post", "outlet": "blog", "action": "publish", "status": "success"}
     assert call("writeAuditLog", entry=entry) is None
+    [written] = call("listAuditLogs", filters={"postId": "post", "limit": 5})
+    assert entry.items() <= written.items()
+    assert call("listAuditLogs") == [written]
     assert call("storeOAuthState", state="s", provider="linkedin", ttlSeconds=60) is None
     assert call("validateAndConsumeOAuthState", state="s", provider="linkedin") is True
     assert call("validateAndConsumeOAuthState", state="s", provider="linkedin") is False
@@ -177,6 +180,8 @@ def publishing(call: Call) -> None:
     assert call("getSocialConnectionById", id=id) == connection
     assert call("getSocialConnectionsByUser", userId="default") == [connection]
     assert call("hasValidSocialConnection", userId="default", provider="linkedin") is True
+    claims = [call("claimTokenRefresh", id=id, leaseSeconds=30) for _ in range(2)]
+    assert claims == [True, False]
     renewed = call("updateSocialConnectionTokens", id=id, tokens={"refreshToken": "plain-too"})
     assert renewed["accessToken"] == connection["accessToken"]
     opened = call("getSocialConnectionWithDecryptedTokens", caller=PUBLISHER, id=id)

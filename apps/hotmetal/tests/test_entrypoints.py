@@ -69,7 +69,7 @@ listPublicationTokens(pubId)
 TOKENS = "getSocialConnectionWithDecryptedTokens"
 
 #: What is ours beside the document; the README says why.
-ADDED = {TOKENS, "claimScoutRun"}
+ADDED = {TOKENS, "claimScoutRun", "claimTokenRefresh", "listAuditLogs"}
 
 
 def documented() -> dict[str, list[str]]:

@@ -9,7 +9,8 @@ import pytest
 from hotmetal.schema import schema
 
 #: Table: columns as `name TYPE` with `!` for NOT NULL, `=default`; then its references and
-#: its indexes. The document's own order. Times are NOT NULL here: they are always set.
+#: its indexes. The document's own order. Times are NOT NULL here: they are always set. Beyond the
+#: document: `bound_to`, `token_refresh_until` and the index of the audit log's times.
 DOCUMENT = {
     "sessions": (
         (
@@ -73,7 +74,11 @@ DOCUMENT = {
             "error_message TEXT, created_at INTEGER!"
         ),
         {},
-        {"idx_audit_logs_outlet": "outlet", "idx_audit_logs_post_id": "post_id"},
+        {
+            "idx_audit_logs_created_at": "created_at",
+            "idx_audit_logs_outlet": "outlet",
+            "idx_audit_logs_post_id": "post_id",
+        },
     ),
     "oauth_state": (
         "state TEXT!, provider TEXT!, expires_at INTEGER!, bound_to TEXT, created_at INTEGER!",
@@ -84,7 +89,7 @@ DOCUMENT = {
         (
             "id TEXT!, user_id TEXT!, provider TEXT!, display_name TEXT, connection_type TEXT, "
             "external_id TEXT, access_token TEXT, refresh_token TEXT, token_expires_at INTEGER, "
-            "scopes TEXT, created_at INTEGER!, updated_at INTEGER!"
+            "scopes TEXT, created_at INTEGER!, updated_at INTEGER!, token_refresh_until INTEGER"
         ),
         {"user_id": "users NO ACTION"},
         {

@@ -12,6 +12,7 @@ from hotmetal.domains.publication_outlets import (
 )
 from hotmetal.domains.social_connections import (
     TokenUpdate,
+    claim_token_refresh,
     delete_social_connection,
     get_social_connection_by_id,
     get_social_connection_with_decrypted_tokens,
@@ -157,6 +158,49 @@ def test_no_new_tokens_change_nothing(world: World) -> None:
     assert world.call(update_social_connection_tokens, "conn-x", TokenUpdate()) is None
     lost = TokenUpdate(access_token=Sealed.of("lost"))
     assert world.call(update_social_connection_tokens, "conn-x", lost) is None
+
+
+def test_one_caller_at_a_time_renews_the_tokens(world: World) -> None:
+    """The others are told no until the tokens are there; the connection does not change by it."""
+    connection = world.connection(refresh_token=Sealed.of("refresh-1"))
+    world.wait(seconds=5)
+
+    claims = [world.call(claim_token_refresh, connection.id, 30) for _ in range(2)]
+    claimed = world.call(get_social_connection_by_id, connection.id)
+
+    assert claims == [True, False]
+    assert claimed is not None
+    assert (claimed.updated_at, claimed.token_refresh_until) == (START_S, START_S + 35)
+    assert ciphertexts(claimed) == ciphertexts(connection)
+
+    fresh = TokenUpdate(access_token=Sealed.of("access-2"))
+    renewed = world.call(update_social_connection_tokens, connection.id, fresh)
+    assert renewed is not None
+    assert renewed.token_refresh_until is None
+    assert world.call(claim_token_refresh, connection.id, 30) is True
+
+
+@pytest.mark.parametrize(("lease_s", "held_s"), [(30, 30), (0, 1), (-9, 1), (10**9, 600)])
+def test_a_claim_ends_with_its_time(world: World, *, lease_s: int, held_s: int) -> None:
+    """For a caller that died; no claim holds longer than ten minutes."""
+    connection = world.connection()
+    assert world.call(claim_token_refresh, connection.id, lease_s) is True
+
+    world.wait(seconds=held_s - 1)
+    assert world.call(claim_token_refresh, connection.id, lease_s) is False
+    world.wait(seconds=1)
+    assert world.call(claim_token_refresh, connection.id, lease_s) is True
+
+
+def test_what_changes_no_token_ends_no_claim(world: World) -> None:
+    """And there is nothing to claim where there is no connection."""
+    connection = world.connection()
+    world.call(claim_token_refresh, connection.id, 30)
+
+    world.call(update_social_connection_tokens, connection.id, TokenUpdate())
+
+    assert world.call(claim_token_refresh, connection.id, 30) is False
+    assert world.call(claim_token_refresh, "conn-x", 30) is False
 
 
 def test_a_connection_is_removed(world: World) -> None:

@@ -1,9 +1,13 @@
-"""The audit log: one row for each attempt to publish. It is written here and read elsewhere."""
+"""The audit log: one row for each attempt to publish. Rows are added and read, never changed."""
 
 from __future__ import annotations
 
-from freehold import Input, Writer
+from typing import Final
+
+from freehold import Input, Reader, Writer, param, select
 from hotmetal.schema import AuditLog, AuditStatus
+
+_ENTRIES_MAX: Final = 1000
 
 
 class AuditLogInput(Input):
@@ -15,6 +19,21 @@ class AuditLogInput(Input):
     status: AuditStatus
     result_data: str | None = None
     error_message: str | None = None
+
+
+class ListAuditLogsFilters(Input):
+    """Which entries, and how many of them at most: 1 to 1000."""
+
+    post_id: str | None = None
+    limit: int = 100
+
+
+_LIST = (
+    select(AuditLog)
+    .where_given(AuditLog.c.post_id == param("post_id"))
+    .order_by(AuditLog.c.created_at.desc(), AuditLog.c.id.desc())
+    .limit(param("limit"))
+)
 
 
 def write_audit_log(db: Writer, entry: AuditLogInput) -> None:
@@ -30,3 +49,10 @@ def write_audit_log(db: Writer, entry: AuditLogInput) -> None:
             error_message=entry.error_message,
         )
     )
+
+
+def list_audit_logs(db: Reader, filters: ListAuditLogsFilters | None = None) -> list[AuditLog]:
+    """The last entries (100, at most 1000) of all posts or of one, the newest first."""
+    wanted = filters or ListAuditLogsFilters()
+    limit = min(max(wanted.limit, 1), _ENTRIES_MAX)
+    return db.all(_LIST, post_id=wanted.post_id, limit=limit)

@@ -9,6 +9,8 @@ and no error can show them.
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from freehold import (
@@ -21,11 +23,15 @@ from freehold import (
     Sealed,
     Struct,
     Writer,
+    given,
     param,
     select,
     statement,
+    update,
 )
 from hotmetal.schema import SocialConnection
+
+_LEASE_MAX_S: Final = 600
 
 
 class CreateSocialConnectionInput(Input):
@@ -74,6 +80,18 @@ _OF_USER = (
     select(SocialConnection)
     .where(SocialConnection.c.user_id == param("user_id"))
     .order_by(SocialConnection.c.created_at.desc(), SocialConnection.c.id.desc())
+)
+
+_CLAIM_REFRESH = (
+    update(SocialConnection)
+    .where(SocialConnection.c.id == param("id"))
+    .where(
+        sa.or_(
+            SocialConnection.c.token_refresh_until.is_(None),
+            SocialConnection.c.token_refresh_until <= param("now"),
+        )
+    )
+    .values(token_refresh_until=param("until"), updated_at=SocialConnection.c.updated_at)
 )
 
 _COUNT_VALID = statement(
@@ -150,8 +168,32 @@ def get_social_connection_with_decrypted_tokens(
 def update_social_connection_tokens(
     db: Writer, id: str, tokens: TokenUpdate
 ) -> SocialConnection | None:
-    """Encrypt and store the given tokens and answer the connection as it is now, or null."""
-    return db.update(SocialConnection, id, tokens)
+    """
+    Encrypt and store the given tokens and answer the connection as it is now, or null.
+
+    Whoever had claimed to refresh them is done by that: the claim ends.
+    """
+    changes = given(tokens)
+    if changes:
+        changes["token_refresh_until"] = None
+    return db.update(SocialConnection, id, changes)
+
+
+def claim_token_refresh(db: Writer, id: str, lease_seconds: int) -> bool:
+    """
+    Whether the caller is the one who renews the connection's tokens; the others wait.
+
+    A provider's refresh token may work only once, so two who use it at the same time can lose
+    the connection. The claim ends when the tokens are updated, or with its time for a caller
+    that never comes back. False says that somebody has it, or that there is no such connection.
+    The connection does not count as changed.
+
+    Args:
+        id: The connection.
+        lease_seconds: How long the claim holds at most, 1 to 600.
+    """
+    lease_s = min(max(lease_seconds, 1), _LEASE_MAX_S)
+    return db.execute(_CLAIM_REFRESH, id=id, now=db.now, until=db.now + lease_s) == 1
 
 
 def delete_social_connection(db: Writer, id: str) -> None:
