@@ -19,7 +19,12 @@ from tests.faults.figures import record
 from tests.faults.share import SEED, share
 from tests.server.toy import post
 
-pytestmark = [pytest.mark.fault, pytest.mark.promise("P16"), pytest.mark.attack("A14")]
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.promise("P16"),
+    pytest.mark.attack("A14"),
+    pytest.mark.timeout(share(120, 3_600)),
+]
 
 GUESSES = share(3_000, 1_000_000)
 CONNECTIONS = 8

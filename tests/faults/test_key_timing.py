@@ -25,7 +25,12 @@ from tests.faults.figures import record
 from tests.faults.share import FULL, SEED, share
 from tests.server.toy import post
 
-pytestmark = [pytest.mark.fault, pytest.mark.promise("P9"), pytest.mark.attack("A13")]
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.promise("P9"),
+    pytest.mark.attack("A13"),
+    pytest.mark.timeout(share(120, 3_600)),
+]
 
 SAMPLES = share(20_000, 1_000_000)
 OVER_HTTP = share(1_000, 100_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from freehold.wire.codec import JSON
@@ -21,21 +22,25 @@ INNER: Final = re.compile(
 )
 
 
-def inner_of(problem: dict[str, Any], *, said: str = "") -> str | None:
+def inner_of(problem: dict[str, Any], *, said: str = "", stored: Iterable[str] = ()) -> str | None:
     """
     What the problem tells of the inside; None when it tells nothing.
 
     Args:
         problem: What was answered.
         said: What the caller sent: saying that back tells nothing new.
+        stored: What callers gave to things before, as their ids and names.
     """
-    for match in INNER.finditer(JSON.encode(problem).decode()):
+    answered = JSON.encode(problem).decode()
+    for text in stored:
+        answered = answered.replace(JSON.encode(text).decode()[1:-1], "")
+    for match in INNER.finditer(answered):
         if match[0] not in said:
             return match[0]
     return None
 
 
-def broken_rules(problem: Any, *, said: str = "") -> list[str]:
+def broken_rules(problem: Any, *, said: str = "", stored: Iterable[str] = ()) -> list[str]:
     """Which rules of P17 the answer to a failed call breaks."""
     if not isinstance(problem, dict):
         return [f"it is no problem: {problem!r:.100}"]
@@ -46,7 +51,7 @@ def broken_rules(problem: Any, *, said: str = "") -> list[str]:
     ]
     if problem.get("code") == "internal":
         broken.append("it is internal")
-    inner = inner_of(problem, said=said)
+    inner = inner_of(problem, said=said, stored=stored)
     if inner is not None:
         broken.append(f"it tells of the inside: {inner!r}")
     return broken

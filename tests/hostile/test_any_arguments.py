@@ -22,7 +22,7 @@ from tests.faults.figures import record
 from tests.faults.share import SEED, share
 from tests.hostile.leaks import broken_rules
 from tests.hostile.statements import heard_statements
-from tests.hostile.values import CANARY, Values
+from tests.hostile.values import CANARY, INJECTIONS, Values
 from tests.lockstep.applications import HOTMETAL, LINKIE_CLAW
 from tests.lockstep.calls import Call, Step, json_body, msgpack_body
 from tests.lockstep.engines import both_engines
@@ -71,7 +71,8 @@ def test_no_arguments_make_an_untyped_error(habits: Habits) -> None:
                 ended[outcome.label] += 1
                 if outcome.error is not None:
                     assert outcome.label != "Internal", (method, tree)
-                    assert broken_rules(outcome.error, said=repr(tree) + str(body)) == []
+                    said = repr(tree) + str(body)
+                    assert broken_rules(outcome.error, said=said, stored=INJECTIONS) == []
 
         calls()
 
