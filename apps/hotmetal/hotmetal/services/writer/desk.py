@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from hotmetal.clients.hotmetal import DataLayer
 from hotmetal.services.writer.cms import Cms
+from hotmetal.services.writer.neighbour import Neighbours
 from hotmetal.services.writer.settings import WriterSettings
 
 
@@ -18,6 +19,7 @@ class Desk:
     settings: WriterSettings
     dal: DataLayer
     cms: Cms
+    neighbours: Neighbours
 
 
 def desk_of(request: Request) -> Desk:
@@ -29,3 +31,8 @@ def desk_of(request: Request) -> Desk:
 def dal_of(request: Request) -> DataLayer:
     """The data layer."""
     return desk_of(request).dal
+
+
+def neighbours_of(request: Request) -> Neighbours:
+    """The scout and the publisher."""
+    return desk_of(request).neighbours

@@ -18,11 +18,15 @@ from starlette.routing import Route
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
 from hotmetal.services.web import answer, with_errors
+from hotmetal.services.writer.browsers import Browsers
 from hotmetal.services.writer.cms import Cms
 from hotmetal.services.writer.desk import Desk, dal_of
 from hotmetal.services.writer.gate import Gate
+from hotmetal.services.writer.neighbour import Neighbours
+from hotmetal.services.writer.page import page_routes
 from hotmetal.services.writer.routes import all_routes
 from hotmetal.services.writer.settings import WriterSettings
+from hotmetal.services.writer.sign_in import SignIn
 
 LOG: Final = logging.getLogger("hotmetal.writer")
 _HEALTH_S: Final = 1.0
@@ -34,13 +38,26 @@ def writer_app(settings: WriterSettings, dal: DataLayer) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async with dal, Cms(settings.cms_url, key=settings.cms_key) as cms:
-            app.state.desk = Desk(settings=settings, dal=dal, cms=cms)
+        async with (
+            dal,
+            Cms(settings.cms_url, key=settings.cms_key) as cms,
+            Neighbours.of(settings) as neighbours,
+        ):
+            app.state.desk = Desk(settings=settings, dal=dal, cms=cms, neighbours=neighbours)
             yield
 
+    sign_in = SignIn(settings.api_key, public_url=settings.public_url)
     app = Starlette(
-        routes=[Route("/health", health, methods=["GET"]), *all_routes()],
-        middleware=[Middleware(Gate, key=settings.api_key)],
+        routes=[
+            Route("/health", health, methods=["GET"]),
+            *page_routes(),
+            *sign_in.routes(),
+            *all_routes(),
+        ],
+        middleware=[
+            Middleware(Browsers, hosts=sign_in.hosts),
+            Middleware(Gate, key=settings.api_key, proofs=[sign_in.is_signed_in]),
+        ],
         lifespan=lifespan,
     )
     return with_errors(app)

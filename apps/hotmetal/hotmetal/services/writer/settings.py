@@ -23,6 +23,11 @@ class WriterSettings:
         port: Where it listens.
         data_dir: The folder of its local store and of the images.
         api_key: What callers show in `X-API-Key`; without one nobody is let in.
+        public_url: Where browsers find the page, when that is not this machine.
+        scout_url: Where the scout is.
+        scout_key: The key that the scout wants.
+        publisher_url: Where the publisher is.
+        publisher_key: The key that the publisher wants.
         cms_url: Where the CMS is.
         cms_key: The key that the CMS wants.
         model: A model's name as pydantic-ai writes it; without one the offline writer writes.
@@ -38,6 +43,11 @@ class WriterSettings:
     port: int = PORT
     data_dir: Path = Path(DATA_DIR)
     api_key: str | None = None
+    public_url: str | None = None
+    scout_url: str = "http://127.0.0.1:8793"
+    scout_key: str | None = None
+    publisher_url: str = "http://127.0.0.1:8794"
+    publisher_key: str | None = None
     cms_url: str | None = None
     cms_key: str | None = None
     model: str | None = None
@@ -61,6 +71,11 @@ class WriterSettings:
             port=number("PORT", PORT, given=given),
             data_dir=Path(optional("DATA_DIR", given=given) or DATA_DIR),
             api_key=optional("WRITER_API_KEY", given=given),
+            public_url=optional("PUBLIC_URL", given=given),
+            scout_url=optional("SCOUT_URL", given=given) or cls.scout_url,
+            scout_key=optional("SCOUT_API_KEY", given=given),
+            publisher_url=optional("PUBLISHER_URL", given=given) or cls.publisher_url,
+            publisher_key=optional("PUBLISHER_API_KEY", given=given),
             cms_url=optional("CMS_URL", given=given),
             cms_key=optional("CMS_API_KEY", given=given),
             model=optional("HOTMETAL_MODEL", given=given),

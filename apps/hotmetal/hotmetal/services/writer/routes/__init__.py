@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from hotmetal.services.writer.routes import activity, ideas, publications, sessions, topics
+from hotmetal.services.writer.routes import (
+    activity,
+    ideas,
+    neighbours,
+    publications,
+    sessions,
+    topics,
+)
 
 
 def all_routes() -> list[BaseRoute]:
     """Every route; the more particular path stands first."""
     return [
         *activity.ROUTES,
+        *neighbours.ROUTES,
         *ideas.ROUTES,
         *topics.ROUTES,
         *publications.ROUTES,
