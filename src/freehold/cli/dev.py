@@ -2,18 +2,18 @@
 `freehold dev`: the data layer on a developer's machine, with everything set up by itself.
 
 It makes the folder, the secrets, the database and a key, loads the sample data, keeps the
-generated clients up to date, and says how to make the first call.
+generated clients up to date, and says how to make the first call. An application with services
+is run as a crew: the data layer in a process of its own, the services beside it.
 """
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
-from rich.text import Text
+import typer
 
-from freehold.cli.console import TALK, say
+from freehold.cli.console import say
+from freehold.cli.crew import run_crew
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
     AppArgument,
@@ -25,7 +25,9 @@ from freehold.cli.finding import (
 from freehold.cli.generate import clients_folder, write_clients
 from freehold.cli.serve import HostOption, LimitOption, PortOption, SocketOption
 from freehold.cli.serving import DEFAULT_PORT, Serving, log_to_stderr, serve_app
-from freehold.errors import Unauthenticated
+from freehold.cli.welcome import show_welcome
+from freehold.clock import SystemClock
+from freehold.errors import StartError, Unauthenticated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,41 +50,89 @@ def dev(
     port: PortOption = DEFAULT_PORT,
     socket: SocketOption = None,
     limit: LimitOption = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Start this service or the data layer alone."),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload/--no-reload", help="Start again what was changed.")
+    ] = True,
+    in_crew: Annotated[bool, typer.Option("--in-crew", hidden=True)] = False,
 ) -> None:
     """
     Set everything up, serve, and show the first call. Started again, it keeps its data.
 
-    It takes test keys only, and `freehold keys create` makes such while it runs.
+    The application's services are started beside it, each with its own key, in one log. It takes
+    test keys only, and `freehold keys create` makes such while it runs.
 
     Example: [bold]freehold dev notes.py[/]
     """
+    began_ns = SystemClock().monotonic_ns()
     log_to_stderr(as_json=False)
     found = find_app(app or app_option)
-    changed = write_clients(found, clients_folder(found)) if clients_folder(found).is_dir() else []
-    for path in changed:
-        say(f"generated {path}")
+    how = Serving(
+        folder=folder,
+        database=database,
+        host=host,
+        port=port,
+        socket=socket,
+        allow_remote=False,
+        upgrade="sync",
+        limits=tuple(limit or ()),
+        environment="test",
+    )
+    wanted = chosen(found, only)
+    if wanted == [found.service] or not found.services:
+        serve_alone(found, how, in_crew=in_crew)
+        return
+    run_crew(found, how, wanted, said=app or app_option, reload=reload, began_ns=began_ns)
+
+
+def chosen(app: App, only: list[str] | None) -> list[str]:
+    """
+    The names of what is started: all, or those that were asked for.
+
+    Raises:
+        StartError: There is no service of a name; the names are listed.
+    """
+    names = [app.service, *(service.name for service in app.services)]
+    for name in only or ():
+        if name not in names:
+            raise StartError(
+                f"{app.name} has no service {name!r}.", hint=f"It has {', '.join(names)}."
+            )
+    return [name for name in names if only is None or name in only]
+
+
+def serve_alone(found: App, how: Serving, *, in_crew: bool) -> None:
+    """
+    Serve the data layer in this process.
+
+    Args:
+        found: The application.
+        how: Where and how.
+        in_crew: Another process of this command speaks to the developer.
+    """
+    if not in_crew:
+        renew_clients(found)
 
     def opened(running: OpenApp, addresses: Addresses) -> None:
         running.seed()
         key = dev_key(running)
-        _welcome(found, running, addresses, key)
+        if in_crew:
+            say(f"listens on {addresses.http} and {addresses.unix}")
+        else:
+            _welcome(found, running, addresses, key)
 
-    serve_app(
-        found,
-        Serving(
-            folder=folder,
-            database=database,
-            host=host,
-            port=port,
-            socket=socket,
-            allow_remote=False,
-            upgrade="sync",
-            limits=tuple(limit or ()),
-            environment="test",
-        ),
-        opened=opened,
-    )
+    serve_app(found, how, opened=opened)
     say("stopped; the data is kept")
+
+
+def renew_clients(app: App) -> None:
+    """Bring a `clients` folder that is there up to date, and say which files were not."""
+    if clients_folder(app).is_dir():
+        for path in write_clients(app, clients_folder(app)):
+            say(f"generated {path}")
 
 
 def dev_key(running: OpenApp) -> str:
@@ -130,34 +180,9 @@ def _scope_words(running: OpenApp) -> list[str]:
 
 
 def _welcome(app: App, running: OpenApp, addresses: Addresses, key: str) -> None:
-    """What to do first; nothing is wrapped, so that it can be copied."""
-    variable = f"FREEHOLD_{app.binding}"
-    entrypoint = next(iter(app.entrypoints))
-    title = f"{app.service} · {app.name} {app.version} · commit {running.seq}"
-    TALK.print(Text(f"\n{title}", style="bold green"))
     rows = [
         ("listens on", str(addresses.http)),
         ("and on", str(addresses.unix)),
         ("data", running.first.place),
-        ("key", key),
-        ("in Python", f"{entrypoint}.connect(), with {variable} and {variable}_KEY set to these"),
     ]
-    for name, value in rows:
-        TALK.print(Text.assemble((f"  {name:<11}", "bold"), value))
-    TALK.print(Text("\na first call", style="bold green"))
-    TALK.print(Text(first_call(app, str(addresses.http), key) + "\n"))
-
-
-def first_call(app: App, address: str, key: str) -> str:
-    """A curl command of a query that needs no arguments, or of the first method there is."""
-    name, entrypoint = next(iter(app.entrypoints.items()))
-    methods = list(entrypoint.__methods__.values())
-    easy = [m for m in methods if m.kind == "query" and not any(p.required for p in m.params)]
-    method = (easy or methods)[0]
-    body: dict[str, Any] = {p.wire: "…" for p in method.params if p.required}
-    return (
-        f"curl -X POST {address}/rpc/{name}/{method.wire} \\\n"
-        f"  -H 'Authorization: Bearer {key}' \\\n"
-        f"  -H 'Content-Type: application/json' \\\n"
-        f"  -d {shlex.quote(msgspec.json.encode(body).decode())}"
-    )
+    show_welcome(app, rows, seq=running.seq, key=key, address=str(addresses.http))

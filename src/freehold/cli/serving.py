@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from freehold.server import Addresses, Server
 
 DEFAULT_PORT: Final = 8791
-_SOCKET_NAME: Final = "freehold.sock"
+SOCKET_NAME: Final = "freehold.sock"
 _GAUGES: Final = {
     "seq": "The last commit.",
     "writer_queue_length": "Mutations that wait for the writer.",
@@ -191,7 +191,7 @@ def make_server(running: OpenApp, how: Serving) -> Server:
         listen=Listen(
             host=how.host,
             port=how.port,
-            unix_path=how.socket or running.options.folder / _SOCKET_NAME,
+            unix_path=how.socket or running.options.folder / SOCKET_NAME,
             allow_remote=how.allow_remote,
             hosts=how.hosts,
             origins=how.origins,
