@@ -23,6 +23,7 @@ from freehold.cli import (
     dev,
     doctor,
     generate,
+    import_,
     init,
     keys,
     migrate,
@@ -55,6 +56,7 @@ app.add_typer(audit.commands, name="audit")
 app.add_typer(secrets.commands, name="secrets")
 app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
+app.command("import")(import_.import_)
 app.command("checksums")(checksums.checksums)
 app.command("doctor")(doctor.doctor)
 
