@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
 
 KEY: Final = "a-key-for-tests"
+_PATIENCE_S: Final = 20.0
 
 
 class Caller:
@@ -36,7 +40,7 @@ class Caller:
         assert status == 200, value
         return value
 
-    def made(self, path: str, body: Any) -> Any:
+    def made(self, path: str, body: Any = None) -> Any:
         """What a POST made."""
         status, value = self("POST", path, body)
         assert status == 201, value
@@ -47,6 +51,67 @@ class Caller:
         status, value = self(method, path, body)
         return status, value["error"]
 
+    def says(self, session_id: str, message: str) -> Any:
+        """The agent's answer to a message."""
+        status, value = self("POST", f"/api/sessions/{session_id}/chat", {"message": message})
+        assert status == 200, value
+        return value
+
+    def streams(self, session_id: str, message: str) -> list[tuple[str, Any]]:
+        """The events of a turn."""
+        lines = []
+        with self.http.stream(
+            "POST",
+            f"/api/sessions/{session_id}/chat",
+            json={"message": message},
+            headers={"Accept": "text/event-stream"},
+        ) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = [*answer.iter_lines()]
+        kinds = [line[7:] for line in lines if line.startswith("event: ")]
+        fields = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        return list(zip(kinds, fields, strict=True))
+
+    def session(self, **fields: Any) -> str:
+        """The id of a new session."""
+        id: str = self.made("/api/sessions", {"userId": "default"} | fields)["id"]
+        return id
+
+    def written(self, **fields: Any) -> str:
+        """The id of a new session with a draft."""
+        id = self.session(**({"title": "Kites", "seedContext": SEED} | fields))
+        self.says(id, "Write the draft now.")
+        return id
+
     def close(self) -> None:
         """Close its connections."""
         self.http.close()
+
+
+#: An assignment as the scout and the promoting of an idea write it.
+SEED: Final = """## Writing Assignment
+
+**Publication:** Harbour Light
+**Title:** The kite that pulls a ship
+**Angle:** Wind is free again
+
+**Brief:**
+A freighter crossed with a kite. It burned a fifth less.
+
+**Writing Tone:** Calm.
+
+## Source Material
+
+### Kites at sea
+URL: https://kites.example/sea
+The kite flew at 200 metres for nine days.
+"""
+
+
+def until(is_so: Callable[[], Any]) -> Any:
+    """What the function gives, once it gives something; polls with a deadline."""
+    end = time.monotonic() + _PATIENCE_S
+    while not (value := is_so()):
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+    return value

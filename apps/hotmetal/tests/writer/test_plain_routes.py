@@ -17,8 +17,8 @@ from hotmetal.clients.hotmetal import CreateIdeaInput, DataLayer, DataLayerSync
 from hotmetal.schedule import Schedule, compute_next_run
 from hotmetal.services.writer.face import writer_app
 from hotmetal.services.writer.settings import WriterSettings
+from hotmetal.stand_ins.in_thread import served
 from tests.writer.callers import KEY, Caller
-from tests.writer.serving import served
 
 from tests.e2e.processes import ServerProcess
 
@@ -26,7 +26,7 @@ from tests.e2e.processes import ServerProcess
 @pytest.fixture(scope="module")
 def address(data_layer: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = WriterSettings(api_key=KEY, data_dir=tmp_path_factory.mktemp("writer"))
-    with served(lambda: writer_app(settings, DataLayer.connect(data_layer.address))) as address:
+    with served(lambda _: writer_app(settings, DataLayer.connect(data_layer.address))) as address:
         yield address
 
 
@@ -70,7 +70,7 @@ def test_health_is_open(address: str) -> None:
 def test_a_server_without_a_key_lets_nobody_in(data_layer: ServerProcess, tmp_path: Path) -> None:
     """500, whatever is shown: an unset key must not mean an open door."""
     settings = WriterSettings(data_dir=tmp_path)
-    with served(lambda: writer_app(settings, DataLayer.connect(data_layer.address))) as address:
+    with served(lambda _: writer_app(settings, DataLayer.connect(data_layer.address))) as address:
         for key in (None, "", "None"):
             stranger = Caller(address, key)
             status, said = stranger.error("GET", "/api/sessions")
@@ -81,7 +81,9 @@ def test_a_server_without_a_key_lets_nobody_in(data_layer: ServerProcess, tmp_pa
 def test_a_missing_data_layer_is_said(tmp_path: Path) -> None:
     """503 with the binding, the address and how to start it; health still answers."""
     nowhere = DataLayer.connect(f"unix:{tmp_path}/none.sock", timeout_s=0.5)
-    with served(lambda: writer_app(WriterSettings(api_key=KEY, data_dir=tmp_path), nowhere)) as at:
+    with served(
+        lambda _: writer_app(WriterSettings(api_key=KEY, data_dir=tmp_path), nowhere)
+    ) as at:
         ask = Caller(at)
         status, said = ask.error("GET", "/api/sessions")
         health = ask.get("/health")

@@ -28,8 +28,12 @@ class CmsRefused(CmsFailed):
         self.status = status
 
 
+class CmsAbsent(CmsFailed):
+    """Nobody is there to be asked; nothing was sent."""
+
+
 class CmsSilent(CmsFailed):
-    """The CMS cannot be reached, broke off or failed inside: nobody knows what happened."""
+    """The CMS broke off, took too long or failed inside: nobody knows what happened."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -102,15 +106,14 @@ class Cms:
         params: dict[str, str] | None = None,
     ) -> bytes:
         if not self.url:
-            raise CmsRefused(503, "no CMS is set: CMS_URL says where it is")
+            raise CmsAbsent("no CMS is set: CMS_URL says where it is")
         headers = {"Idempotency-Key": key} if key else {}
         try:
             answer = await self._http.request(
                 method, path, json=body, headers=headers, params=params
             )
-        except httpx.ConnectError as error:
-            # Nothing was sent, but an earlier attempt may have been.
-            raise CmsSilent(f"no CMS at {self.url}: {error}") from None
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise CmsAbsent(f"no CMS at {self.url}") from None
         except httpx.HTTPError as error:
             raise CmsSilent(f"the CMS did not answer: {type(error).__name__}") from None
         if answer.status_code >= 500:

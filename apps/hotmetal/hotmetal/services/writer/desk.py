@@ -1,4 +1,4 @@
-"""What every route finds at hand: the data layer, the CMS, the settings."""
+"""What every route finds at hand: the data layer, the CMS, the agents, the settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 from starlette.requests import Request
 
 from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.writer.agent.agents import Agents
 from hotmetal.services.writer.cms import Cms
 from hotmetal.services.writer.neighbour import Neighbours
 from hotmetal.services.writer.settings import WriterSettings
@@ -20,6 +21,7 @@ class Desk:
     dal: DataLayer
     cms: Cms
     neighbours: Neighbours
+    agents: Agents
 
 
 def desk_of(request: Request) -> Desk:
@@ -36,3 +38,8 @@ def dal_of(request: Request) -> DataLayer:
 def neighbours_of(request: Request) -> Neighbours:
     """The scout and the publisher."""
     return desk_of(request).neighbours
+
+
+def agents_of(request: Request) -> Agents:
+    """The agents of the sessions."""
+    return desk_of(request).agents

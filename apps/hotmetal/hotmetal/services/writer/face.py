@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pydantic_ai.models import Model
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -18,6 +19,11 @@ from starlette.routing import Route
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
 from hotmetal.services.web import answer, with_errors
+from hotmetal.services.writer.agent.agents import Agents
+from hotmetal.services.writer.agent.model import make_model
+from hotmetal.services.writer.agent.publishing import Publishing
+from hotmetal.services.writer.agent.search import make_search
+from hotmetal.services.writer.agent.store import Store
 from hotmetal.services.writer.browsers import Browsers
 from hotmetal.services.writer.cms import Cms
 from hotmetal.services.writer.desk import Desk, dal_of
@@ -33,17 +39,28 @@ _HEALTH_S: Final = 1.0
 
 
 def writer_app(settings: WriterSettings, dal: DataLayer) -> Starlette:
-    """The application; it closes the binding when it ends."""
+    """
+    The application; it closes the binding when it ends.
+
+    Raises:
+        SettingMissing: The language model that is set cannot be used.
+    """
+    model = make_model(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        to_cms = Cms(settings.cms_url, key=settings.cms_key, timeout_s=settings.cms_timeout_s)
         async with (
             dal,
-            Cms(settings.cms_url, key=settings.cms_key) as cms,
+            to_cms as cms,
             Neighbours.of(settings) as neighbours,
+            _agents(settings, dal, model) as agents,
         ):
-            app.state.desk = Desk(settings=settings, dal=dal, cms=cms, neighbours=neighbours)
+            desk = Desk(settings=settings, dal=dal, cms=cms, neighbours=neighbours, agents=agents)
+            app.state.desk = desk
+            app.state.publishing = Publishing(desk)
+            app.state.publishing.resume()
+            agents.spawn(_start(desk))
             yield
 
     sign_in = SignIn(settings.api_key, public_url=settings.public_url)
@@ -61,6 +78,32 @@ def writer_app(settings: WriterSettings, dal: DataLayer) -> Starlette:
         lifespan=lifespan,
     )
     return with_errors(app)
+
+
+@contextlib.asynccontextmanager
+async def _agents(
+    settings: WriterSettings, dal: DataLayer, model: Model | None
+) -> AsyncIterator[Agents]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store, search = Store(settings.data_dir / "writer.db"), make_search(settings)
+    if interrupted := store.interrupt_turns():
+        LOG.warning("%d turns were interrupted; each can be repeated", interrupted)
+    agents = Agents(settings=settings, store=store, dal=dal, model=model, search=search)
+    try:
+        yield agents
+    finally:
+        await agents.stop()
+        if search is not None:
+            await search.close()
+        store.close()
+
+
+async def _start(desk: Desk) -> None:
+    """What waits for the data layer: the log says for which, and how to start it."""
+    try:
+        await desk.dal.wait_until_ready()
+    except CallError as error:
+        LOG.error("the data layer does not take this service: %s", error)
 
 
 async def health(request: Request) -> Response:

@@ -30,6 +30,7 @@ class WriterSettings:
         publisher_key: The key that the publisher wants.
         cms_url: Where the CMS is.
         cms_key: The key that the CMS wants.
+        cms_timeout_s: How long the CMS may take for one answer.
         model: A model's name as pydantic-ai writes it; without one the offline writer writes.
         model_timeout_s: How long the model's provider may take for one answer.
         images_model: A model of an OpenAI-compatible images API.
@@ -50,6 +51,7 @@ class WriterSettings:
     publisher_key: str | None = None
     cms_url: str | None = None
     cms_key: str | None = None
+    cms_timeout_s: int = 10
     model: str | None = None
     model_timeout_s: int = 120
     images_model: str | None = None
@@ -78,6 +80,7 @@ class WriterSettings:
             publisher_key=optional("PUBLISHER_API_KEY", given=given),
             cms_url=optional("CMS_URL", given=given),
             cms_key=optional("CMS_API_KEY", given=given),
+            cms_timeout_s=number("HOTMETAL_CMS_TIMEOUT_S", cls.cms_timeout_s, given=given),
             model=optional("HOTMETAL_MODEL", given=given),
             model_timeout_s=number("HOTMETAL_MODEL_TIMEOUT_S", cls.model_timeout_s, given=given),
             images_model=optional("HOTMETAL_IMAGES_MODEL", given=given),

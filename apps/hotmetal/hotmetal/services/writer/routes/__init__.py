@@ -6,9 +6,12 @@ from starlette.routing import BaseRoute
 
 from hotmetal.services.writer.routes import (
     activity,
+    chat,
+    drafts,
     ideas,
     neighbours,
     publications,
+    publish,
     sessions,
     topics,
 )
@@ -22,5 +25,8 @@ def all_routes() -> list[BaseRoute]:
         *ideas.ROUTES,
         *topics.ROUTES,
         *publications.ROUTES,
+        *chat.ROUTES,
+        *drafts.ROUTES,
+        *publish.ROUTES,
         *sessions.ROUTES,
     ]

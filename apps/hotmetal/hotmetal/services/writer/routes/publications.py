@@ -22,6 +22,7 @@ from hotmetal.clients.hotmetal import (
 )
 from hotmetal.services.web import ApiError, answer, body_of
 from hotmetal.services.writer.cms import CmsFailed
+from hotmetal.services.writer.cms_publications import with_cms_publication
 from hotmetal.services.writer.desk import Desk, dal_of, desk_of
 from hotmetal.services.writer.wishes import (
     checked_slug,
@@ -77,7 +78,7 @@ async def create_publication(request: Request) -> Response:
     if key is not None:
         dal = dal.with_options(idempotency_key=f"publication:{wanted.id}")
     publication = await dal.create_publication(wanted)
-    return answer(shown(await _with_cms_publication(desk, publication)), 201)
+    return answer(shown(await _in_cms(desk, publication)), 201)
 
 
 async def list_publications(request: Request) -> Response:
@@ -116,30 +117,13 @@ async def delete_publication(request: Request) -> Response:
     return answer({"deleted": True})
 
 
-async def _with_cms_publication(desk: Desk, publication: Publication) -> Publication:
+async def _in_cms(desk: Desk, publication: Publication) -> Publication:
     """The publication, with its id in the CMS if the CMS gave one; publishing tries again."""
     try:
-        return await cms_publication(desk, publication)
+        return await with_cms_publication(desk, publication)
     except (CmsFailed, CallError) as error:
         LOG.warning("publication %s has no publication in the CMS: %s", publication.id, error)
         return publication
-
-
-async def cms_publication(desk: Desk, publication: Publication) -> Publication:
-    """
-    The publication with an id in the CMS, made there and saved here when it has none.
-
-    Raises:
-        CmsFailed: The CMS did not make it.
-        CallError: The data layer did not save it; the next try gets the same id of the CMS.
-    """
-    if publication.cms_publication_id is not None:
-        return publication
-    key = f"publication:{publication.id}"
-    made = await desk.cms.create_publication(publication.name, publication.slug, key=key)
-    change = UpdatePublicationInput(cms_publication_id=made)
-    saved = await desk.dal.update_publication(publication.id, change)
-    return publication if saved is None else saved
 
 
 def shown(publication: Publication) -> dict[str, Any]:
