@@ -62,8 +62,9 @@ def dev(
     """
     Set everything up, serve, and show the first call. Started again, it keeps its data.
 
-    The application's services are started beside it, each with its own key, in one log. It takes
-    test keys only, and `freehold keys create` makes such while it runs.
+    The application's services are started beside it, each with its own key, in one log.
+
+    It takes test keys only, and `freehold keys create` makes such while it runs.
 
     Example: [bold]freehold dev notes.py[/]
     """
