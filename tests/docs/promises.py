@@ -91,9 +91,9 @@ PROMISES: Final = (
     Promise("P16", "Overload",
             "Slow, huge, many or malformed requests are bounded in memory and time, and good "
             "callers go on.",
-            "a flood that fills the network before it reaches the process; the sum over all "
-            "connections of what readers who do not read leave in their send buffers, up to "
-            "`send_buffer_bytes_max` each for `write_time_s`: a thousand of them hold gigabytes."),
+            "a flood that fills the network before it reaches the process; calls of many "
+            "connections that began before there was too much: what they hold is beyond "
+            "`held_bytes_max` by their answers, for about a second."),
     Promise("P17", "No untyped error",
             "No input makes an `internal` error; each refusal has a code and carries nothing from "
             "inside.",

@@ -24,6 +24,7 @@ SCOPES: Final = {
 }
 _LISTENS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _RSS: Final = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
+_PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 @dataclass
@@ -103,9 +104,21 @@ class Served:
 
     def rss_kb(self) -> int:
         """What it holds in memory now."""
+        return self._told(_RSS)
+
+    def peak_kb(self) -> int:
+        """The most that it has held since the start or the last `forget_peak`."""
+        return self._told(_PEAK)
+
+    def forget_peak(self) -> None:
+        """From here on."""
+        assert self.process.process is not None
+        Path(f"/proc/{self.process.process.pid}/clear_refs").write_text("5")
+
+    def _told(self, line: re.Pattern[str]) -> int:
         assert self.process.process is not None
         status = Path(f"/proc/{self.process.process.pid}/status").read_text()
-        found = _RSS.search(status)
+        found = line.search(status)
         assert found is not None
         return int(found[1])
 

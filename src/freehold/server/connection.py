@@ -38,6 +38,13 @@ TURN_CALLS: Final = 32
 #: Refusals for want of a key, one after the other, that end the connection.
 STRANGER_CALLS: Final = 32
 
+#: How long an answer is taken to become before there was one.
+_ANSWER_BYTES: Final = 16 * 1_024
+#: Shorter ones are not told apart.
+_ANSWER_BYTES_MIN: Final = 1_024
+#: What a call that waits costs, with the objects around it.
+_CALL_BYTES: Final = 512
+
 # Why reading is paused; it goes on when there is no reason left.
 _WRITE_PAUSED: Final = 1
 _FULL: Final = 2
@@ -47,18 +54,24 @@ _PEER_ENDED: Final = 4
 class Connection(asyncio.Protocol):
     """One open connection; a subclass knows what its bytes mean."""
 
+    #: Whether `recheck` has anything to do.
+    rechecks = False
+
     __slots__ = (
         "_held_for",
         "_pumping",
         "_taken",
         "_taken_ns",
+        "answer_bytes",
         "body_began_ns",
         "body_received",
         "cut_ns",
         "due_ns",
+        "early_bytes",
         "ending",
         "feeding",
         "finishing",
+        "holding",
         "hub",
         "in_flight",
         "now_ns",
@@ -91,6 +104,12 @@ class Connection(asyncio.Protocol):
         self.in_flight = 0
         self.out: list[bytes] = []
         self.out_bytes = 0
+        #: How long the next answer is taken to become: as the last ones were.
+        self.answer_bytes = _ANSWER_BYTES
+        #: Answers that are there while an earlier one is not.
+        self.early_bytes = 0
+        #: It is among those that are weighed.
+        self.holding = False
         self.waiting: deque[Any] = deque()
         #: Inside `data_received`: answers are gathered and written once at its end.
         self.feeding = False
@@ -142,19 +161,41 @@ class Connection(asyncio.Protocol):
         """
         Whether the peer takes its answers; False when some have waited too long without a move.
 
-        The deadline of a full send buffer comes later: this one is for those that wait in it.
+        The deadline of a full send buffer comes later: this one is for those that wait in it. As
+        of the last `weighed`.
         """
-        if self.written == self._taken:
-            # Nothing was written since all was taken: most connections, at every look.
-            self._taken_ns = now_ns
-            return True
+        return now_ns - self._taken_ns < self.hub.write_ns
+
+    def weighed(self, now_ns: int) -> tuple[int, int]:
+        """The bytes that it holds, and since when its peer has not moved, by `monotonic_ns`."""
         waiting = self.transport.get_write_buffer_size()
         taken = self.written - waiting
         if not waiting or taken != self._taken:
             self._taken = taken
             self._taken_ns = now_ns
-            return True
-        return now_ns - self._taken_ns < self.hub.write_ns
+        kept = waiting + self.out_bytes + self.early_bytes + len(self.unread)
+        kept += len(self.waiting) * _CALL_BYTES
+        arrived = self.arrived_bytes()
+        # While reading is paused, it is not the peer who lets a body wait.
+        if arrived and not waiting and not self._held_for:
+            return kept + arrived, self.body_began_ns
+        return kept + arrived, self._taken_ns
+
+    def arrived_bytes(self) -> int:
+        """What is kept of a body or a frame whose end is not there yet."""
+        return 0
+
+    def make_way(self) -> None:
+        """There is too much in memory, and this peer has not moved; unless it did just now."""
+        if self.phase < GONE and self.transport.get_write_buffer_size():
+            self.abort()
+        else:
+            self.holding = False
+
+    def set_answers_max(self, size: int) -> None:
+        """So many bytes of answers may wait before no more calls are read."""
+        if self.phase < GONE and not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high=size, low=size // 4)
 
     def stop(self) -> None:
         """The server stops: end when everything begun is answered."""
@@ -182,6 +223,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.phase = GONE
         self.hub.forget(self)
+        self.early_bytes = 0
         self.waiting.clear()
         self.unread = b""
         self.out.clear()
@@ -208,10 +250,18 @@ class Connection(asyncio.Protocol):
     # -- caps ----------------------------------------------------------------------------
 
     def has_room(self) -> bool:
-        """Whether one more call may begin."""
+        """
+        Whether one more call may begin.
+
+        Calls in flight have no answers yet: each is taken to become as long as the last ones were.
+        """
+        hub = self.hub
+        expected = self.out_bytes
+        if in_flight := self.in_flight:
+            expected += self.early_bytes + in_flight * self.answer_bytes
         return (
-            self.in_flight + len(self.out) < self.hub.limits.calls_in_flight_max
-            and self.out_bytes <= self.hub.limits.send_buffer_bytes_max
+            expected <= hub.held.answers_max
+            and in_flight + len(self.out) < hub.calls_max
             and not self._held_for & _WRITE_PAUSED
         )
 
@@ -219,6 +269,7 @@ class Connection(asyncio.Protocol):
         """A call was read whole: begin it, or let it wait for room."""
         if self.waiting or self.turn_calls >= TURN_CALLS or not self.has_room():
             self.waiting.append(call)
+            self.hub.held.keep(self, _CALL_BYTES)
             self.hold(_FULL)
         else:
             self.turn_calls += 1
@@ -310,7 +361,16 @@ class Connection(asyncio.Protocol):
     def put(self, data: bytes) -> None:
         """Gather an answer for the next `flush`."""
         self.out.append(data)
-        self.out_bytes += len(data)
+        size = len(data)
+        self.out_bytes += size
+        if size > _ANSWER_BYTES:
+            # Others wait while it is made: it counts as several calls of this turn.
+            self.turn_calls += size // _ANSWER_BYTES
+        if size > self.answer_bytes:
+            self.answer_bytes = size
+        elif self.answer_bytes > _ANSWER_BYTES_MIN:
+            # A short one counts little by little: refusals stand between answers.
+            self.answer_bytes -= (self.answer_bytes - size) >> 3
 
     def flush(self) -> None:
         """Write what was gathered, in one go."""
@@ -319,11 +379,24 @@ class Connection(asyncio.Protocol):
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
             self.out_bytes = 0
-            self.written += len(data)
+            size = len(data)
+            self.written += size
             if self.phase < LINGER:
+                if not self.holding:
+                    self.begin_holding()
                 self.transport.write(data)
+                held = self.hub.held
+                held.bytes += size
+                if held.bytes > held.weigh_at:
+                    held.weigh(self.hub.clock.monotonic_ns())
         if self.ending or self.finishing:
             self._end_if_answered()
+
+    def begin_holding(self) -> None:
+        """The first bytes after a time without: whether they are taken, counts from here."""
+        self._taken_ns = self.hub.clock.monotonic_ns()
+        self.holding = True
+        self.hub.held.begins(self)
 
     def _end_if_answered(self) -> None:
         rests = self.phase == IDLE and not self.in_flight and not self.waiting
@@ -358,4 +431,5 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Cut, without a word."""
         self.phase = GONE
+        self.hub.held.forget(self)
         self.transport.abort()

@@ -36,7 +36,12 @@ from freehold.server import headers
 from freehold.server.connection import BODY, IDLE, LINGER, Connection
 from freehold.server.hub import NEVER, Hub
 from freehold.server.meter import UNKNOWN_METHOD
-from freehold.server.refusals import MalformedFrame, RequestTooSlow, TooManyConnections
+from freehold.server.refusals import (
+    MalformedFrame,
+    RequestTooSlow,
+    TooManyConnections,
+    too_much_held,
+)
 from freehold.server.strangers import LATE_MAX
 from freehold.wire.codec import MSGPACK
 from freehold.wire.frames import FrameSplitter, frame
@@ -176,6 +181,8 @@ class FrameCall:
 
 class FramesConnection(Connection):
     """A connection that speaks frames."""
+
+    rechecks = True
 
     __slots__ = (
         "_calls",
@@ -334,10 +341,12 @@ class FramesConnection(Connection):
         if self._splitter.unfinished and not self._deaf:
             if anew or self.phase != BODY:
                 self.phase = BODY
+                self.body_began_ns = self.now_ns
                 if self._greeted and not self.held:
                     self.begin_body(received=size)
             else:
                 self.body_received += size
+            self.hub.held.keep(self, size)
         else:
             self.phase = IDLE
             if self._greeted and not self.held:
@@ -393,6 +402,16 @@ class FramesConnection(Connection):
             self.transport.write(self._last_words)
             self._last_words = b""
         super()._end_if_answered()
+
+    def arrived_bytes(self) -> int:
+        return self._splitter.held_bytes
+
+    def make_way(self) -> None:
+        if self.phase != BODY or self.transport.get_write_buffer_size():
+            super().make_way()
+            return
+        self._splitter = FrameSplitter(self.hub.limits.frame_bytes_max)
+        self._refuse(too_much_held())
 
     def turn_away(self) -> None:
         """There are too many connections."""

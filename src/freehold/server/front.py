@@ -41,6 +41,7 @@ from freehold.server.refusals import (
     UrlTooLong,
     VersionRefused,
     http_problem,
+    too_much_held,
 )
 
 Exchange = CallExchange | PageExchange | PreflightExchange
@@ -146,6 +147,7 @@ class HttpConnection(Connection):
         for start in range(0, len(data), _SLICE_BYTES):
             if self.waiting:
                 self.unread = data[start:]
+                self.hub.held.keep(self, len(self.unread))
                 return
             self.data_received(data[start : start + _SLICE_BYTES])
             if self._frames is not None:
@@ -215,6 +217,8 @@ class HttpConnection(Connection):
             self._fed += size
         else:
             self._fed = size if phase == IDLE and begun + 1 == self._begun else 0
+        if self.phase == BODY and self._parts:
+            self.hub.held.keep(self, size)
         if self.phase == HEAD:
             if self._fed > limits.header_bytes_max + limits.url_bytes_max:
                 self._refuse(self._headers_too_large())
@@ -306,6 +310,7 @@ class HttpConnection(Connection):
         self._exchange = self._exchange_for(verb, closes=closes)
         self._parts = []
         self._body_bytes = 0
+        self.body_began_ns = self.now_ns
         self.phase = BODY
         if (expected := seen[headers.EXPECT]) is not None:
             self._answer_expectation(expected)
@@ -414,8 +419,12 @@ class HttpConnection(Connection):
         """The exchange's answer is there (its rest, for a page); write all whose turn it is."""
         exchange.answer = answer
         queue = self._queue
+        if len(queue) > 1 and queue[0] is not exchange:
+            self._keep_early(len(answer))
         while queue and (ready := queue[0].answer) is not None:
             done = queue.popleft()
+            if done is not exchange:
+                self.early_bytes -= len(ready)
             self.in_flight -= 1
             self.put(ready)
             if done.closes:
@@ -429,6 +438,10 @@ class HttpConnection(Connection):
                 self.pump_soon()
             elif not queue and self.phase == IDLE and not self.held:
                 self.due_ns = self.now_ns + self.idle_ns
+
+    def _keep_early(self, size: int) -> None:
+        self.early_bytes += size
+        self.hub.held.keep(self, size)
 
     def is_last(self, exchange: Exchange) -> bool:
         """Whether nothing stands behind this exchange, read or half read."""
@@ -511,6 +524,17 @@ class HttpConnection(Connection):
                 hint=f"The whole {part} must be there within {limit_s:g} s.",
             )
         )
+
+    def arrived_bytes(self) -> int:
+        return self._body_bytes if self.phase == BODY and self._parts else 0
+
+    def make_way(self) -> None:
+        if self.phase != BODY or self.transport.get_write_buffer_size():
+            super().make_way()
+            return
+        self._parts = []
+        self.due_ns = NEVER
+        self._refuse(too_much_held())
 
     def turn_away(self) -> None:
         limit = self.hub.limits.connections_max

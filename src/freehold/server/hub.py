@@ -3,7 +3,9 @@ What all connections of one server share: limits, clock, dispatcher, and the swe
 
 The sweep is one timer for all deadlines: it looks at every open connection a few times a
 second and tells those whose time has come. A timer per connection would be armed and disarmed
-on every call, which costs more than the call's parsing.
+on every call, which costs more than the call's parsing. It looks at a few hundred in one turn of
+the loop, so that thousands which rest hold up nobody; what they hold in memory is asked only of
+those that may hold something, see `held`.
 
 What a connection does when its time has come, it knows itself, see `connection`.
 """
@@ -20,6 +22,7 @@ from freehold.ids import Ids
 from freehold.rpc.failures import Failures
 from freehold.rpc.together import TOGETHER
 from freehold.server.gate import Gate
+from freehold.server.held import Held
 from freehold.server.known_heads import KnownHeads
 from freehold.server.meter import CallMeter
 from freehold.server.seams import Authenticator, CallDispatcher
@@ -37,6 +40,11 @@ _SWEEP_S_MIN: Final = 0.005
 #: This part of all connections is for the Unix socket: however many strangers come to the port,
 #: the owner gets in.
 _OWNERS_PART: Final = 32
+#: Of the sweep, in one turn of the loop: connections that are looked at, and told that their time
+#: has come. A round takes at most so many turns, as long as few are told.
+_LOOKS_MIN: Final = 256
+_TURNS_MAX: Final = 32
+_TOLD_MAX: Final = 16
 #: Connections over the cap that are told so at the same time; more are cut without a word.
 _TURNED_AWAY_MAX: Final = 64
 
@@ -86,6 +94,8 @@ class Hub:
         self.strangers = strangers
         self.welcome = welcome
         self.known_heads = KnownHeads()
+        self.held = Held(limits, clock)
+        self.calls_max = limits.calls_in_flight_max
         self.connections: set[Connection] = set()
         self.turned_away: set[Connection] = set()
         #: Pages that are being made; kept here because asyncio forgets running tasks.
@@ -99,7 +109,7 @@ class Hub:
         self.write_ns = int(limits.write_time_s * NS)
         self.linger_ns = int(limits.linger_time_s * NS)
         self._failures = Failures(ids)
-        self._timer: asyncio.TimerHandle | None = None
+        self._sweeper: asyncio.Handle | None = None
         self._swept_ns = 0
         self._granted = False
         self._sweep_s = _sweep_interval_s(limits)
@@ -122,11 +132,13 @@ class Hub:
         """The connection is no more."""
         self.connections.discard(connection)
         self.turned_away.discard(connection)
+        self.held.forget(connection)
         if self.stopping and not self.connections and not self.turned_away:
             self.emptied.set()
 
     def replace(self, old: Connection, new: Connection) -> None:
         """The same socket goes on under another protocol."""
+        self.held.forget(old)
         self.connections.discard(old)
         self.connections.add(new)
 
@@ -148,13 +160,13 @@ class Hub:
     def start_sweeping(self) -> None:
         """Begin to look at the deadlines; the loop must be running."""
         self._swept_ns = self.clock.monotonic_ns()
-        self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
+        self._sweeper = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
 
     def stop_sweeping(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
 
     def _sweep(self) -> None:
         now_ns = self.clock.monotonic_ns()
@@ -164,24 +176,45 @@ class Hub:
         late = now_ns - self._swept_ns > 4 * self._sweep_s * NS + NS // 10
         self._swept_ns = now_ns
         self._granted = late and not self._granted
+        self.held.weigh(now_ns)
         if not self._granted:
-            self._look_at(self.connections, now_ns)
-            self._look_at(self.turned_away, now_ns)
-        for connection in [*self.connections]:
-            if self._granted or connection.reads(now_ns):
-                connection.recheck()
-            else:
+            for connection in [each for each in self.held.holders if not each.reads(now_ns)]:
                 connection.abort()
-        self._timer = asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
+        self._look([*self.connections, *self.turned_away], 0, now_ns)
+
+    def _look(self, connections: list[Connection], start: int, now_ns: int) -> None:
+        """
+        Look at some of the connections, and at the rest in the next turn of the loop.
+
+        All others wait while this looks, so it does little in one turn: many are only looked at,
+        few are told that their time has come.
+        """
+        told = 0
+        size = max(_LOOKS_MIN, len(connections) // _TURNS_MAX)
+        place = start
+        for place in range(start, min(start + size, len(connections))):
+            connection = connections[place]
+            if connection.rechecks:
+                connection.recheck()
+            if now_ns < connection.due_ns and now_ns < connection.write_due_ns:
+                continue
+            if not self._granted:
+                self._tell(connection, now_ns)
+                told += 1
+                if told == _TOLD_MAX:
+                    break
+        loop = asyncio.get_running_loop()
+        if place + 1 < len(connections):
+            self._sweeper = loop.call_soon(self._look, connections, place + 1, now_ns)
+        else:
+            self._sweeper = loop.call_later(self._sweep_s, self._sweep)
 
     @staticmethod
-    def _look_at(connections: set[Connection], now_ns: int) -> None:
-        due = [c for c in connections if now_ns >= c.due_ns or now_ns >= c.write_due_ns]
-        for connection in due:
-            if now_ns >= connection.write_due_ns:
-                connection.abort()
-            else:
-                connection.overdue(now_ns)
+    def _tell(connection: Connection, now_ns: int) -> None:
+        if now_ns >= connection.write_due_ns:
+            connection.abort()
+        else:
+            connection.overdue(now_ns)
 
     def broke(self, error: BaseException) -> CallError:
         """A defect of ours: its text goes to the log, its number to the caller."""

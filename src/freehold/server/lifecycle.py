@@ -29,6 +29,7 @@ from freehold.server.gate import Gate
 from freehold.server.hub import Hub
 from freehold.server.listen import (
     BACKLOG,
+    UNIX_BACKLOG,
     Addresses,
     remove_unix_socket,
     tcp_socket,
@@ -36,7 +37,7 @@ from freehold.server.listen import (
 )
 from freehold.server.meter import CallMeter, MetricsText
 from freehold.server.pages import Pages, pages_app
-from freehold.server.seams import Authenticator, CallDispatcher
+from freehold.server.seams import Authenticator, CallDispatcher, Gauge
 from freehold.server.strangers import Strangers
 from freehold.wire.limits import Limits
 
@@ -103,7 +104,7 @@ class Server:
             pages=pages_app(
                 pages,
                 authenticator,
-                metrics=MetricsText(meter, pages.gauges),
+                metrics=MetricsText(meter, (*pages.gauges, *self._gauges())),
                 late_s=lambda source: strangers.wait_s(source, clock.monotonic_ns()),
             ),
             gate=Gate(self._listen.hosts, self._listen.origins),
@@ -124,6 +125,22 @@ class Server:
         self._unix: tuple[Path, int] | None = None
         #: Where it listens; empty before `start`.
         self.addresses = Addresses()
+
+    def _gauges(self) -> tuple[Gauge, ...]:
+        """What the connections come to, for `/metrics`."""
+        return (
+            Gauge("freehold_connections", "Open now.", lambda: len(self._hub.connections)),
+            Gauge(
+                "freehold_held_bytes",
+                "What all connections hold: answers not taken, calls and bodies that wait.",
+                lambda: self._hub.held.bytes,
+            ),
+            Gauge(
+                "freehold_connections_cut",
+                "Ended since the start because all of them held too much.",
+                lambda: self._hub.held.cut,
+            ),
+        )
 
     @property
     def connections(self) -> int:
@@ -178,7 +195,7 @@ class Server:
         for each in sockets:
             if each.family == socket.AF_UNIX:
                 server = await loop.create_unix_server(
-                    lambda: UnixDoor(hub), sock=each, backlog=BACKLOG
+                    lambda: UnixDoor(hub), sock=each, backlog=UNIX_BACKLOG
                 )
             else:
                 server = await loop.create_server(

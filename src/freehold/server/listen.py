@@ -21,7 +21,10 @@ from typing import Final
 
 from freehold.errors import AddressInUse, StartError
 
+#: All that wait here are accepted in one turn of the loop.
 BACKLOG: Final = 512
+#: Who finds a Unix socket's full is refused by the kernel at once, not made to try again.
+UNIX_BACKLOG: Final = 2_048
 
 #: What the kernel's address structure holds, less the closing zero byte.
 _UNIX_PATH_BYTES_MAX: Final = 107
@@ -130,7 +133,7 @@ def unix_socket(path: Path) -> socket.socket:
             listener.bind(str(path))
             # Between the two lines the directory protects it: nobody else can enter.
             path.chmod(0o600)
-            listener.listen(BACKLOG)
+            listener.listen(UNIX_BACKLOG)
     except BaseException:
         listener.close()
         raise

@@ -109,6 +109,14 @@ class TooManyConnections(Overloaded):
     """Every connection that may be open is."""
 
 
+def too_much_held() -> Overloaded:
+    """A body is on its way for long, and all connections together hold too much."""
+    return Overloaded(
+        "The connections hold too much that is not whole yet, and this body came too slowly.",
+        hint="The limit is held_bytes_max; nothing was done: send it again.",
+    )
+
+
 #: For every answer that a browser may come upon by itself: it is what it says it is, it is not
 #: kept, shown in no frame, runs nothing, and is embedded by no page.
 SAFE_HEADERS: Final = {

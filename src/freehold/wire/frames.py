@@ -42,6 +42,11 @@ class FrameSplitter:
         """Whether a frame has begun whose end has not come yet."""
         return bool(self._held)
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of that frame is there."""
+        return len(self._held)
+
     def split(self, data: bytes) -> list[bytes]:
         """The payloads that are whole with this data, oldest first."""
         if self.broken is not None:

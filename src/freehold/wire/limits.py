@@ -67,6 +67,11 @@ class Limits:
 
     # -- the whole process ---------------------------------------------------------------
 
+    #: What all connections together hold: answers not yet taken, calls that wait for room, bodies
+    #: that arrive. A thousand of them at their own limits are gigabytes. From half of it on, no
+    #: further call of those who hold begins; beyond it, those that do not move go, the longest
+    #: first. Twice the largest answer, so that one is never too much.
+    held_bytes_max: int = 64 * _MIB
     #: Each one is a file descriptor; the database needs some that nobody can take. One in 32 is
     #: for the Unix socket, so that strangers at the port do not shut the owner out.
     connections_max: int = 1000
