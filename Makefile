@@ -3,7 +3,7 @@
 #   make run     start HotMetal's data layer on its embedded database, with sample data
 #   make test    every test
 #   make faults  the long runs against kills, cuts and broken disks, in full: hours
-#   make check   format, lint, types, imports, tidy, generated files up to date
+#   make check   format, lint, types, imports, guard, tidy, generated files up to date
 #   make bench   the benchmarks, side by side with peers
 #   make lock    renew requirements.lock after a change of pyproject.toml
 
@@ -30,6 +30,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/freehold guard
 	$(BIN)/pytest -q tests/tidy
 	@for app in $(APPS); do \
 		echo "freehold migrate check, generate --check: $$app"; \

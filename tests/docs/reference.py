@@ -21,6 +21,7 @@ import typer
 import freehold
 from freehold import cli, db, errors
 from freehold.db.statements import Change, Select, Statement
+from freehold.guard import RULES
 from freehold.testing import databases
 from freehold.wire import limits as limits_module
 from freehold.wire.limits import Limits
@@ -347,11 +348,20 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
+def guard_rules() -> str:
+    """What the guard looks for."""
+    rows = [
+        (f"`{rule.id}`", rule.level, _cell(rule.finds), _cell(f"{rule.why} {rule.next_step}"))
+        for rule in RULES.values()
+    ]
+    return table(("rule", "level", "finds", "why, and the next step"), rows)
+
+
 GENERATED: Final[dict[str, Callable[[], str]]] = {
     function.__name__: function
     for function in (
         commands, call_errors, server_errors, client_errors, start_errors, authoring_errors,
         limits, reader_methods, writer_methods, caller_methods, statement_methods, testing_names,
-        public_names, promises, attacks,
+        public_names, promises, attacks, guard_rules,
     )
 }  # fmt: skip

@@ -23,6 +23,7 @@ from freehold.cli import (
     dev,
     doctor,
     generate,
+    guard,
     import_,
     init,
     keys,
@@ -58,6 +59,7 @@ app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
 app.command("import")(import_.import_)
 app.command("checksums")(checksums.checksums)
+app.command("guard")(guard.guard)
 app.command("doctor")(doctor.doctor)
 
 
