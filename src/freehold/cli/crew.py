@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from freehold.clock import SystemClock
 
 if TYPE_CHECKING:
     from freehold.crew import Crew, Plan
+    from freehold.crew.reload import Reloader
 
 _OWN_NAME: Final = "dev"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,7 +61,13 @@ def run_crew(
     for service in app.services:
         if service.name in wanted and service not in plan.services:
             log.say(f"not started: {service.stands_in_for} is set", of=service.name)
-    run = _Run(crew, began_ns=began_ns)
+    describe = [sys.executable, "-m", "freehold", "dev", *([said] if said else []), "--describe"]
+    reloader = None
+    if reload:
+        from freehold.crew.reload import Reloader
+
+        reloader = Reloader(crew, log, describe)
+    run = _Run(app, crew, reloader, began_ns=began_ns)
     try:
         asyncio.run(run.main())
     except DataLayerFailed as failed:
@@ -72,7 +79,16 @@ def run_crew(
 
 def make_plan(app: App, how: Serving, wanted: Sequence[str], *, said: str | None) -> Plan:
     """What is to run, by what the command was told."""
-    from freehold.crew import Plan, find_env_file, free_port, read_env_file
+    from freehold.crew import Declared, Plan, find_env_file, free_port, read_env_file
+
+    declared = Declared.of(app)
+    gone = {each.name for each in app.services} - set(wanted)
+
+    def chosen(declared: Declared, given: Mapping[str, str]) -> list[Service]:
+        services = [each for each in declared.services if each.name not in gone]
+        if app.service not in wanted:
+            services = [each for each in services if each.name in wanted]
+        return [each for each in services if _is_due(each, given)]
 
     root = app.made_in.parent
     env_file = find_env_file(root)
@@ -86,8 +102,8 @@ def make_plan(app: App, how: Serving, wanted: Sequence[str], *, said: str | None
     socket = (how.socket or folder / SOCKET_NAME).resolve()
     host = how.host or "127.0.0.1"
     return Plan(
-        app=app,
-        services=[each for each in app.services if each.name in wanted and _is_due(each, given)],
+        declared=declared,
+        services=chosen(declared, given),
         folder=folder,
         host=host,
         port=port,
@@ -102,11 +118,12 @@ def make_plan(app: App, how: Serving, wanted: Sequence[str], *, said: str | None
         else None,
         given=given,
         root=root,
+        chosen=chosen,
         moved=how.port - DEFAULT_PORT if how.port else None,
     )
 
 
-def _is_due(service: Service, given: dict[str, str]) -> bool:
+def _is_due(service: Service, given: Mapping[str, str]) -> bool:
     """Whether what it plays is not there."""
     return service.stands_in_for is None or not given.get(service.stands_in_for, "").strip()
 
@@ -125,8 +142,10 @@ def _write(data: bytes) -> None:
 class _Run:
     """From the first process to the last."""
 
-    def __init__(self, crew: Crew, *, began_ns: int) -> None:
+    def __init__(self, app: App, crew: Crew, reloader: Reloader | None, *, began_ns: int) -> None:
+        self._app = app
         self._crew = crew
+        self._reloader = reloader
         self._began_ns = began_ns
         self._stopping = asyncio.Event()
         self._is_going_down = False
@@ -159,6 +178,8 @@ class _Run:
     async def _work(self) -> None:
         await self._crew.start()
         self._welcome()
+        if self._reloader is not None:
+            await self._reloader.watch()
         await self._stopping.wait()
 
     def _welcome(self) -> None:
@@ -174,11 +195,11 @@ class _Run:
                 say(f"{name} listens on {where}, for the data layer at {crew.data_layer_address}")
             return
         show_welcome(
-            plan.app,
+            self._app,
             [
                 ("listens on", crew.data_layer_address),
                 ("and on", f"unix:{plan.socket}"),
-                ("data", _place(plan)),
+                ("data", _place(self._app, plan)),
             ],
             seq=crew.data_layer.health.get("seq", 0),
             key=(plan.folder / "dev.key").read_text().strip(),
@@ -187,9 +208,9 @@ class _Run:
         )
 
 
-def _place(plan: Plan) -> str:
+def _place(app: App, plan: Plan) -> str:
     """Where the first database is, for people."""
     from freehold.app.places import places
 
-    place = next(iter(places(plan.app, plan.folder, plan.given.get("FREEHOLD_DATABASE")).values()))
+    place = next(iter(places(app, plan.folder, plan.given.get("FREEHOLD_DATABASE")).values()))
     return str(place) if isinstance(place, Path) else place.shown

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from freehold.cli.console import say
+from freehold.cli.console import say, tell
 from freehold.cli.crew import run_crew
 from freehold.cli.finding import (
     DEFAULT_FOLDER,
@@ -58,6 +58,7 @@ def dev(
         bool, typer.Option("--reload/--no-reload", help="Start again what was changed.")
     ] = True,
     in_crew: Annotated[bool, typer.Option("--in-crew", hidden=True)] = False,
+    describe: Annotated[bool, typer.Option("--describe", hidden=True)] = False,
 ) -> None:
     """
     Set everything up, serve, and show the first call. Started again, it keeps its data.
@@ -71,6 +72,12 @@ def dev(
     began_ns = SystemClock().monotonic_ns()
     log_to_stderr(as_json=False)
     found = find_app(app or app_option)
+    if describe:
+        from freehold.crew import written
+
+        renew_clients(found)
+        tell(written(found))
+        return
     how = Serving(
         folder=folder,
         database=database,
@@ -86,6 +93,8 @@ def dev(
     if wanted == [found.service] or not found.services:
         serve_alone(found, how, in_crew=in_crew)
         return
+    if found.service in wanted:
+        renew_clients(found)
     run_crew(found, how, wanted, said=app or app_option, reload=reload, began_ns=began_ns)
 
 

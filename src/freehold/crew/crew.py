@@ -11,22 +11,24 @@ Services that need the same are started together.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from freehold.app import App, Service
+from freehold.app import Service
 from freehold.app.services import start_order
 from freehold.crew import looking
+from freehold.crew.declared import Declared
 from freehold.crew.environment import Words, own_environ
 from freehold.crew.keys import RunningDesk, ensure_key, key_file
 from freehold.crew.log import Log
 from freehold.crew.member import GRACE_S, Member, Orders
 from freehold.crew.process import Warden
-from freehold.errors import CallError, StartError, Unavailable
+from freehold.errors import StartError, Unavailable
 
 #: How often a service without a key asks whether the data layer is there now.
 _ASK_S: Final = 0.5
@@ -38,7 +40,7 @@ class Plan:
     What is to run.
 
     Args:
-        app: The application.
+        declared: What the application declares.
         services: Those that are started.
         folder: The data folder.
         host: Where the data layer listens.
@@ -47,10 +49,11 @@ class Plan:
         data_layer: The command that starts the data layer; None when it runs by itself.
         given: The developer's environment, the `.env` file included.
         root: What services are started in, and what their modules are found from.
+        chosen: Those of the declared services that are started.
         moved: By how much the services' ports are moved; None for free ones.
     """
 
-    app: App
+    declared: Declared
     services: Sequence[Service]
     folder: Path
     host: str
@@ -59,6 +62,7 @@ class Plan:
     data_layer: Sequence[str] | None
     given: Mapping[str, str]
     root: Path
+    chosen: Callable[[Declared, Mapping[str, str]], Sequence[Service]]
     moved: int | None = 0
 
 
@@ -87,7 +91,7 @@ class Crew:
 
     def _settle_ports(self) -> None:
         """Every service's port, whether it is started here or not."""
-        for service in self.plan.app.services:
+        for service in self.plan.declared.services:
             if service.name in self._ports:
                 continue
             moved = self.plan.moved
@@ -108,7 +112,7 @@ class Crew:
             return plan.given
 
         orders = Orders(
-            name=plan.app.service,
+            name=plan.declared.data_layer,
             command=plan.data_layer,
             folder=Path.cwd(),
             host=plan.host,
@@ -163,7 +167,7 @@ class Crew:
     async def _environ(self, service: Service) -> dict[str, str]:
         plan = self.plan
         environ = own_environ(
-            service, plan.app, given=plan.given, folder=plan.folder, words=self._words
+            service, plan.declared, given=plan.given, folder=plan.folder, words=self._words
         )
         environ["PORT"] = str(self._ports[service.name])
         environ["PYTHONPATH"] = os.pathsep.join(
@@ -196,25 +200,25 @@ class Crew:
     async def _key(self, service: Service) -> Path:
         """Its key's file; waits for the data layer when there is no key yet."""
         is_said = False
-        path = key_file(self.plan.folder, service.name)
+        plan = self.plan
+        path = key_file(plan.folder, service.name)
         while True:
             try:
-                async with RunningDesk.connect(f"unix:{self.plan.socket}") as desk:
-                    return await ensure_key(service, desk, self.plan.folder)
-            except Unavailable as error:
+                async with RunningDesk.connect(f"unix:{plan.socket}") as desk:
+                    return await ensure_key(service, desk, plan.folder)
+            except Unavailable:
                 if path.exists():
                     # Its client waits, and says for whom.
                     return path
                 if not is_said:
                     is_said = True
+                    whole = plan.declared.data_layer
                     self._log.say(
-                        "waiting for its first key, which the data layer makes: nobody is at "
-                        f"{self.data_layer_address} (binding {service.binding}). Start it with "
-                        f"`freehold dev --only {self.plan.app.service}`, or `freehold dev` for all",
+                        f"waiting for its first key: no data layer at {self.data_layer_address} "
+                        f"(binding {service.binding}). Start it with `freehold dev`, or alone "
+                        f"with `freehold dev --only {whole}`",
                         of=service.name,
                     )
-                if not isinstance(error, CallError):
-                    raise
             await asyncio.sleep(_ASK_S)
 
     # -- start and stop ------------------------------------------------------------------------
@@ -229,7 +233,7 @@ class Crew:
         if self.data_layer is not None:
             looking.require_free(
                 self.plan.port,
-                who=self.plan.app.service,
+                who=self.plan.declared.data_layer,
                 hint="Stop what listens there, or start with --port N: the services' ports move "
                 "with it; --port 0 takes free ones for all.",
             )
@@ -238,7 +242,7 @@ class Crew:
                 self._ports[service.name],
                 who=service.name,
                 hint=f"Stop what listens there, change port={service.port} of {service.name} in "
-                f"{self.plan.app.made_in.name}, or start with --port N, which moves all ports "
+                f"{self.plan.declared.file.name}, or start with --port N, which moves all ports "
                 "(0: free ones).",
             )
 
@@ -260,10 +264,50 @@ class Crew:
 
     async def start_services(self) -> None:
         """Start the services, wave by wave."""
-        for wave in self.waves:
+        await self._start(self.waves)
+
+    async def _start(self, waves: Sequence[Sequence[Member]]) -> None:
+        for wave in waves:
             for member in wave:
                 member.start()
             await asyncio.gather(*(member.settled() for member in wave))
+
+    @property
+    def names(self) -> set[str]:
+        """Of the services that are started."""
+        return {service.name for service in self.plan.services}
+
+    async def restart(self, names: set[str]) -> None:
+        """Stop these services and start them again, in their order."""
+        waves = [[each for each in wave if each.name in names] for wave in self.waves]
+        for wave in reversed(waves):
+            await asyncio.gather(*(member.stop() for member in wave))
+        await self._start(waves)
+
+    async def replace(self, found: Declared) -> bool:
+        """
+        Stop all, and start what the application declares now.
+
+        Returns:
+            Whether the data layer came up; the services are started only then.
+        """
+        await self.stop_services()
+        if self.data_layer is not None:
+            await self.data_layer.stop()
+        plan = self.plan
+        self.plan = dataclasses.replace(
+            plan, declared=found, services=plan.chosen(found, plan.given)
+        )
+        self._log.welcome([service.name for service in found.services])
+        self._settle_ports()
+        self._make_waves()
+        if self.data_layer is not None:
+            self.data_layer.start()
+            if not await self.data_layer.settled(until_crash=True):
+                await self.data_layer.stop()
+                return False
+        await self.start_services()
+        return True
 
     async def stop_services(self, *, grace_s: float = GRACE_S) -> None:
         """Stop the services, those first that were started last."""

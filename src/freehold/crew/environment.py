@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from freehold.app import App, Service
+from freehold.app import Service
+from freehold.crew.declared import Declared
 from freehold.crew.private import write_private
 from freehold.errors import StartError
 from freehold.ids import SystemIds
@@ -111,20 +112,20 @@ class Words:
 
 
 def own_environ(
-    service: Service, app: App, *, given: Mapping[str, str], folder: Path, words: Words
+    service: Service, declared: Declared, *, given: Mapping[str, str], folder: Path, words: Words
 ) -> dict[str, str]:
     """
     The environment of a service, but for addresses and its binding. Its folder is made.
 
     Args:
         service: Whose it is.
-        app: The application, whose own secrets and other services' are left out.
+        declared: The application, whose own secrets and other services' are left out.
         given: The developer's environment, the `.env` file included.
         folder: The data folder.
         words: Where the shared secrets are.
     """
-    not_its_own = {name for other in app.services for name in other.secrets}
-    not_its_own |= {app.column_keys_env or ""}
+    not_its_own = {name for other in declared.services for name in other.secrets}
+    not_its_own |= {declared.secret or ""}
     environ = {
         name: value
         for name, value in given.items()
