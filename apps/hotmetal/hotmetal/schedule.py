@@ -127,14 +127,7 @@ def compute_next_run(schedule: Schedule, timezone: str, *, after: int) -> int:
     Raises:
         InvalidArgument: The IANA database has no such time zone.
     """
-    if not is_timezone(timezone):
-        raise InvalidArgument(
-            f"{timezone!r} is not a time zone.",
-            hint="Use a name of the IANA database, like 'Europe/Lisbon' or 'UTC'.",
-            path="timezone",
-            data={"timezone": timezone},
-        )
-    zone = ZoneInfo(timezone)
+    zone = _zone(timezone)
     here = datetime.fromtimestamp(after, zone)
     for day in _days(schedule, here.date()):
         for hour in slot_hours(schedule):
@@ -145,6 +138,34 @@ def compute_next_run(schedule: Schedule, timezone: str, *, after: int) -> int:
             if moment is not None and moment > after:
                 return moment
     raise AssertionError("a schedule always has another day")
+
+
+def _zone(timezone: str) -> ZoneInfo:
+    if not is_timezone(timezone):
+        raise InvalidArgument(
+            f"{timezone!r} is not a time zone.",
+            hint="Use a name of the IANA database, like 'Europe/Lisbon' or 'UTC'.",
+            path="timezone",
+            data={"timezone": timezone},
+        )
+    return ZoneInfo(timezone)
+
+
+def week_start(timezone: str, *, at: int) -> int:
+    """
+    When the week around a moment began in a time zone, as epoch seconds: Monday at midnight.
+
+    Where clocks skip midnight, the week begins with the first hour that they show; where the
+    calendar skips Monday, with the next day.
+
+    Raises:
+        InvalidArgument: The IANA database has no such time zone.
+    """
+    zone = _zone(timezone)
+    today = datetime.fromtimestamp(at, zone).date()
+    monday = today - _DAY * today.weekday()
+    moments = (_moment(monday + _DAY * i, 0, zone) for i in itertools.count())
+    return next(moment for moment in moments if moment is not None)
 
 
 def _days(schedule: Schedule, today: date) -> Iterator[date]:

@@ -23,6 +23,7 @@ from hotmetal.schedule import (
     parse_schedule,
     slot_hours,
     times_per_day,
+    week_start,
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -358,3 +359,52 @@ def test_an_unknown_time_zone_is_refused_by_name() -> None:
         compute_next_run(DEFAULT_SCHEDULE, "Mars/Olympus", after=0)
 
     assert refusal.value.data == {"timezone": "Mars/Olympus"}
+
+
+# The week. All moments are UTC; the local time stands beside what makes a row interesting.
+WEEKS = [
+    ("UTC", "2026-01-15 12:00:00", "2026-01-12 00:00"),
+    ("UTC", "2026-01-12 00:00:00", "2026-01-12 00:00"),
+    ("UTC", "2026-01-11 23:59:59", "2026-01-05 00:00"),
+    ("UTC", "2026-01-01 05:00:00", "2025-12-29 00:00"),
+    # Sunday at noon in London is Monday in Kiritimati and still Saturday night in Pago Pago.
+    ("Pacific/Kiritimati", "2026-01-11 12:00:00", "2026-01-11 10:00"),
+    ("Pacific/Kiritimati", "2026-01-11 09:59:59", "2026-01-04 10:00"),
+    ("Pacific/Pago_Pago", "2026-01-12 10:59:59", "2026-01-05 11:00"),
+    ("Pacific/Pago_Pago", "2026-01-12 11:00:00", "2026-01-12 11:00"),
+    ("Asia/Kathmandu", "2026-01-11 18:15:00", "2026-01-11 18:15"),
+    # The week in which clocks change is an hour shorter or longer at its Sunday.
+    ("America/New_York", "2026-03-08 12:00:00", "2026-03-02 05:00"),
+    ("America/New_York", "2026-03-09 03:59:59", "2026-03-02 05:00"),
+    ("America/New_York", "2026-03-09 04:00:00", "2026-03-09 04:00"),
+    ("America/New_York", "2026-11-02 04:59:59", "2026-10-26 04:00"),
+    ("America/New_York", "2026-11-02 05:00:00", "2026-11-02 05:00"),
+    # Brazil's clocks skipped the midnight of Sunday the 4th; Monday has its own.
+    ("America/Sao_Paulo", "2018-11-05 02:00:00", "2018-11-05 02:00"),
+    # Kiritimati had no 31 December 1994: the week has six days.
+    ("Pacific/Kiritimati", "1995-01-01 09:59:00", "1994-12-26 10:00"),
+]
+
+
+@pytest.mark.parametrize(("timezone", "at", "expected"), WEEKS)
+def test_a_week_begins_on_monday_in_its_zone(timezone: str, at: str, expected: str) -> None:
+    assert week_start(timezone, at=epoch(at)) == epoch(f"{expected}:00")
+
+
+@given(
+    at=st.integers(0, 4_000_000_000),
+    timezone=st.sampled_from(["UTC", "America/Havana", "Africa/Cairo", "Australia/Lord_Howe"]),
+)
+def test_a_week_holds_its_moments(at: int, timezone: str) -> None:
+    """It begins before them, not more than eight days, on a Monday, and is the same all along."""
+    start = week_start(timezone, at=at)
+
+    there = datetime.fromtimestamp(start, ZoneInfo(timezone))
+    assert start <= at < start + 8 * 86_400
+    assert (there.weekday(), there.minute) == (0, 0)
+    assert week_start(timezone, at=start) == start
+
+
+def test_a_week_needs_a_time_zone() -> None:
+    with pytest.raises(InvalidArgument, match="'Mars' is not a time zone"):
+        week_start("Mars", at=0)

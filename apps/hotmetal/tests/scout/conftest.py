@@ -9,12 +9,13 @@ import pytest
 from hotmetal.clients.hotmetal import DataLayerSync
 from hotmetal.stand_ins.in_thread import served
 from hotmetal.stand_ins.news import news_app
+from tests.scout.nursery import Nursery
 from tests.scout.scouts import ScoutProcess, StandIn
 
 from tests.e2e.processes import ServerProcess, serving
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """`freehold dev`, so with sample data; a test uses ids of its own where it changes things."""
     folder: Path = tmp_path_factory.mktemp("data-layer")
@@ -22,14 +23,22 @@ def data_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProce
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dal(data_layer: ServerProcess) -> Iterator[DataLayerSync]:
     """The test's own binding."""
     with DataLayerSync.connect(data_layer.address) as dal:
         yield dal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where scouts are born quickly."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
 def news() -> Iterator[StandIn]:
     """The sample feed."""
     with served(news_app) as address:

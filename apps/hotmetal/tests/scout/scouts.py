@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from tests.scout.nursery import Child, Nursery
 
 ROOT = Path(__file__).resolve().parents[4]
 KEY: Final = "a-scout-key-for-tests"
@@ -38,10 +39,21 @@ class ScoutProcess:
 
     Args:
         folder: Its DATA_DIR.
+        nursery: Where it is born; left out, it loads its modules itself.
+        module: Another module with a `main`, for a scout with another clock.
         environment: What it is told besides.
     """
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nursery: Nursery | None = None,
+        module: str = "hotmetal.services.scout.__main__",
+        **environment: str,
+    ) -> None:
+        self._nursery = nursery
+        self._module = module
         self.folder = folder
         self.port = free_port()
         self._environment = {
@@ -59,7 +71,7 @@ class ScoutProcess:
             "SCOUT_HURRY": "100",
             **environment,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Child | None = None
         self.log = folder.with_suffix(".log")
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
@@ -69,13 +81,16 @@ class ScoutProcess:
 
     def start(self) -> None:
         """Start it and wait until it serves."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "hotmetal.services.scout"],
-                env=self._environment,
-                stderr=log,
-                cwd=ROOT,
-            )
+        if self._nursery is not None:
+            self.process = self._nursery.start(self._environment, self.log, self._module)
+        else:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "hotmetal.services.scout"],
+                    env=self._environment,
+                    stderr=log,
+                    cwd=ROOT,
+                )
         wait_for(self._serves, "the scout to serve", seconds=_START_S)
 
     def _serves(self) -> bool:

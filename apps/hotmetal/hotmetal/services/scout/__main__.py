@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from freehold.errors import FreeholdError
 from hotmetal.services.scout.clock import Clock, WallClock
 from hotmetal.services.scout.service import Scout
 from hotmetal.services.scout.settings import scout_settings
@@ -16,11 +17,11 @@ def main(clock: Clock | None = None) -> int:
     """Serve until a signal; 2 when the scout cannot start."""
     try:
         settings = scout_settings()
-        scout = Scout(settings, clock or WallClock())
-    except (SettingMissing, FolderInUse) as error:
+        app = Scout(settings, clock or WallClock()).app()
+    except (SettingMissing, FolderInUse, FreeholdError) as error:
         sys.stderr.write(f"scout: {error}\n")
         return 2
-    serve(scout.app(), host=HOST, port=settings.port)
+    serve(app, host=HOST, port=settings.port)
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from hotmetal.clients.hotmetal import CreateIdeaInput, DataLayer, Idea
+from hotmetal.services.scout.auto_write import AutoWriter
 from hotmetal.services.scout.ideas import Proposal, idea_id
 from hotmetal.services.scout.search import Searches
 from hotmetal.services.scout.stories import Story
@@ -29,9 +30,13 @@ class ScoutJobs:
         dal: The data layer.
         searches: Where stories come from.
         thinker: The language model.
+        auto_writer: The sixth step.
     """
 
-    def __init__(self, dal: DataLayer, searches: Searches, thinker: Thinker) -> None:
+    def __init__(
+        self, dal: DataLayer, searches: Searches, thinker: Thinker, auto_writer: AutoWriter
+    ) -> None:
+        self._auto_writer = auto_writer
         self._dal = dal
         self._searches = searches
         self._thinker = thinker
@@ -122,8 +127,8 @@ class ScoutJobs:
     async def auto_write(
         self, progress: Progress, order: Order, publication: Publication, ideas: list[Proposal]
     ) -> tuple[int, str | None]:
-        """Not yet."""
-        return 0, None
+        """Write the best one."""
+        return await self._auto_writer.run(progress, order, publication, ideas)
 
 
 def _shown(idea: Idea) -> dict[str, Any]:

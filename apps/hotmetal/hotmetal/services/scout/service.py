@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import httpx
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import infer_model
 from starlette.applications import Starlette
 
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
 from hotmetal.services.scout import workflow
+from hotmetal.services.scout.auto_write import AutoWriter
 from hotmetal.services.scout.brave import Brave
 from hotmetal.services.scout.clock import Clock
 from hotmetal.services.scout.durable import Durable
@@ -26,6 +29,8 @@ from hotmetal.services.scout.search import Provider, Searches
 from hotmetal.services.scout.settings import ScoutSettings
 from hotmetal.services.scout.store import Store
 from hotmetal.services.scout.thinking import Thinker
+from hotmetal.services.scout.writer import Writer
+from hotmetal.services.settings import SettingMissing
 
 LOG: Final = logging.getLogger("hotmetal.scout")
 
@@ -50,13 +55,24 @@ class Scout:
         self._store = Store(settings.data_dir, clock)
 
     def app(self) -> Starlette:
-        """The application; its parts are made when the event loop runs."""
+        """
+        The application; its parts are made when the event loop runs.
+
+        Raises:
+            SettingMissing: The model's name says nothing, or its key is not set.
+        """
         settings = self._settings
         self._dal = DataLayer.connect()
         self._http = httpx.AsyncClient(follow_redirects=True, max_redirects=3)
         self._durable = Durable(self._store, self._clock, settings.hurry)
         self._hours = Hours(self._dal, self._durable, self._clock, self._store.id)
-        jobs = ScoutJobs(self._dal, Searches(self._provider(), self._store), _thinker(settings))
+        writer = Writer(self._http, settings.writer_url, settings.writer_key)
+        jobs = ScoutJobs(
+            self._dal,
+            Searches(self._provider(), self._store),
+            _thinker(settings),
+            AutoWriter(self._dal, writer, self._clock, settings.hurry),
+        )
         steps = self._durable.steps
         self._durable.register(
             lambda order: workflow.run(steps, jobs, order), self._hours.tick, self._hours.run_all
@@ -101,4 +117,8 @@ def _thinker(settings: ScoutSettings) -> Thinker:
     if settings.model is None:
         LOG.info("HOTMETAL_MODEL is not set: ideas come from the offline model")
         return offline_thinker()
-    return Thinker(settings.model, settings.model)
+    try:
+        model = infer_model(settings.model)
+    except (UserError, ImportError, ValueError) as error:
+        raise SettingMissing(f"HOTMETAL_MODEL is {settings.model!r}: {error}") from None
+    return Thinker(model, model)

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, WithJsonSchema
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
 
 from hotmetal.services.scout.ideas import Proposal, proposals
 from hotmetal.services.scout.stories import Story
@@ -105,9 +105,15 @@ class Thinker:
         generate: The model for the second; the same one, where it is a real one.
     """
 
-    def __init__(self, dedupe: Model | str, generate: Model | str) -> None:
-        self._dedupe = Agent(dedupe, output_type=Verdicts, instructions=_DEDUPE)
-        self._generate = Agent(generate, output_type=Ideas, instructions=_GENERATE)
+    def __init__(self, dedupe: Model, generate: Model) -> None:
+        # The steps have retries of their own; the providers' libraries would multiply them.
+        settings = ModelSettings(max_retries=0)
+        self._dedupe = Agent(
+            dedupe, output_type=Verdicts, instructions=_DEDUPE, model_settings=settings
+        )
+        self._generate = Agent(
+            generate, output_type=Ideas, instructions=_GENERATE, model_settings=settings
+        )
 
     async def fresh(self, stories: list[Story], recent: list[dict[str, Any]]) -> list[Story]:
         """
@@ -125,7 +131,8 @@ class Thinker:
         document = _document(recentIdeas=recent[:SHOWN_MOST], stories=shown)
         try:
             answer = await self._dedupe.run(document)
-        except (AgentRunError, UserError) as error:
+        except Exception as error:
+            # Whatever kept the model from answering: a story told twice is the smaller harm.
             LOG.warning("telling known stories from new ones failed, all are kept: %s", error)
             return stories
         dropped = {
