@@ -70,6 +70,14 @@ def test_each_is_started_after_whom_it_needs() -> None:
     assert names(waves) == [["cms"], ["pub", "page"], ["writer"], ["scout"]]
 
 
+def test_neighbours_are_not_waited_for() -> None:
+    """Two that call each other are started one after the other all the same."""
+    scout = Service("scout", "n.scout", port=2, addresses={"WRITER_URL": "writer"})
+    writer = Service("writer", "n.writer", port=3, neighbours={"SCOUT_URL": "scout"})
+
+    assert names(start_order([scout, writer])) == [["writer"], ["scout"]]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -90,6 +98,7 @@ def test_each_is_started_after_whom_it_needs() -> None:
         ({"environ": {"FREEHOLD_DAL": "x"}}, "sets FREEHOLD_DAL by itself"),
         ({"secrets": ["KEY"], "environ": {"KEY": "x"}}, "KEY is said twice"),
         ({"secrets": ["KEY", "KEY"]}, "KEY is said twice"),
+        ({"addresses": {"A": "a"}, "neighbours": {"A": "b"}}, "A is said twice"),
     ],
 )
 def test_what_a_service_cannot_be(changed: dict[str, Any], said: str) -> None:
@@ -120,6 +129,10 @@ WRITER = Service("writer", "n.writer", port=1)
                 Service("pub", "n.p", port=3, addresses={"S_URL": "scout"}),
             ],
             "scout, pub need each other's addresses in a circle",
+        ),
+        (
+            [WRITER, Service("scout", "n.s", port=2, neighbours={"A_URL": "nobody"})],
+            "A_URL is the address of 'nobody', which is no service",
         ),
         (
             [Service("scout", "n.s", port=2, binding="DAL", scopes=["Notes.listNote"])],

@@ -1,17 +1,92 @@
 """
-The application: one database, one entrypoint, and the names that the document gives them.
+The application: one database, one entrypoint, the names that the document gives them, and the
+services that run beside it.
 
-`freehold dev hotmetal.app:app` serves it; see the README beside this package.
+`freehold dev hotmetal.app:app` starts all of it; see the README beside this package.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from freehold import App, Database
+from freehold import App, Database, Service
 from hotmetal.entrypoints import DataLayer
 from hotmetal.schema import schema
 from hotmetal.seed import seed
+
+
+def _may(*methods: str) -> list[str]:
+    return [f"{DataLayer.__name__}.{method}" for method in methods]
+
+
+#: Each with the methods that its source calls, and no other; a test compares the two.
+SERVICES = [
+    # They play what is outside, as long as nobody says where that is.
+    Service(
+        "cms",
+        "hotmetal.stand_ins.cms",
+        port=8795,
+        stands_in_for="CMS_URL",
+        secrets=["CMS_API_KEY"],
+        page="/",
+    ),
+    Service("news", "hotmetal.stand_ins.news", port=8796, stands_in_for="NEWS_URL", page="/"),
+    Service(
+        "writer",
+        "hotmetal.services.writer",
+        port=8792,
+        page="/",
+        binding="DAL",
+        scopes=_may(
+            "countIdeasByPublication",
+            "countIdeasByStatus",
+            "createPublication",
+            "createSession",
+            "createTopic",
+            "deletePublication",
+            "deleteTopic",
+            "getIdeaById",
+            "getPublicationById",
+            "getRecentActivity",
+            "getSessionById",
+            "getTopicById",
+            "listAllPublications",
+            "listAuditLogs",
+            "listIdeasByPublication",
+            "listPublicationsByUser",
+            "listSessions",
+            "listTopicsByPublication",
+            "promoteIdea",
+            "updateIdeaStatus",
+            "updatePublication",
+            "updateSession",
+            "updateTopic",
+            "writeAuditLog",
+        ),
+        addresses={"CMS_URL": "cms"},
+        # The scout asks the writer too, so one of them is there first.
+        neighbours={"SCOUT_URL": "scout"},
+        secrets=["WRITER_API_KEY", "SCOUT_API_KEY", "PUBLISHER_API_KEY", "CMS_API_KEY"],
+    ),
+    Service(
+        "scout",
+        "hotmetal.services.scout",
+        port=8793,
+        binding="DAL",
+        scopes=_may(
+            "claimScoutRun",
+            "createIdeas",
+            "getAllPublicationIds",
+            "getDuePublications",
+            "getPublicationById",
+            "getPublicationsWithNullSchedule",
+            "getRecentIdeasByPublication",
+            "listTopicsByPublication",
+        ),
+        addresses={"WRITER_URL": "writer", "NEWS_URL": "news"},
+        secrets=["SCOUT_API_KEY", "WRITER_API_KEY"],
+    ),
+]
 
 app = App(
     "hotmetal",
@@ -22,4 +97,5 @@ app = App(
     service="data-layer",
     # 64 hexadecimal characters, as the document has it; without it the secrets file is asked.
     column_keys_env="TOKEN_ENCRYPTION_KEY",
+    services=SERVICES,
 )

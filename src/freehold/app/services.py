@@ -43,6 +43,7 @@ class Service:
             methods ask for.
         addresses: Variables that tell it where other services listen, by the services' names.
             It is started after them.
+        neighbours: The same of those that it may be started before.
         secrets: Variables with random words, the same in every service that lists them, made
             once and kept in the data folder. What the developer's environment says goes first.
         environ: Further variables, as they are.
@@ -60,6 +61,7 @@ class Service:
     binding: str | None
     scopes: tuple[str, ...]
     addresses: Mapping[str, str]
+    neighbours: Mapping[str, str]
     secrets: tuple[str, ...]
     environ: Mapping[str, str]
     page: str | None
@@ -74,6 +76,7 @@ class Service:
         binding: str | None = None,
         scopes: Sequence[str] = (),
         addresses: Mapping[str, str] | None = None,
+        neighbours: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
         page: str | None = None,
@@ -86,6 +89,7 @@ class Service:
             ("binding", binding),
             ("scopes", tuple(scopes)),
             ("addresses", MappingProxyType(dict(addresses or {}))),
+            ("neighbours", MappingProxyType(dict(neighbours or {}))),
             ("secrets", tuple(secrets)),
             ("environ", MappingProxyType(dict(environ or {}))),
             ("page", page),
@@ -120,7 +124,7 @@ class Service:
             )
 
     def _check_variables(self) -> None:
-        said = [*self.addresses, *self.secrets, *self.environ]
+        said = [*self.addresses, *self.neighbours, *self.secrets, *self.environ]
         for name in (*said, *filter(None, (self.binding, self.stands_in_for))):
             if not _VARIABLE.fullmatch(name):
                 raise ContractError(
@@ -181,7 +185,7 @@ def check_services(
                 hint="Write `Entrypoint.method` as the contract does, or a pattern with *.",
             )
     for service in services:
-        for variable, target in service.addresses.items():
+        for variable, target in {**service.addresses, **service.neighbours}.items():
             if target not in names:
                 raise ContractError(
                     f"{service.name}: {variable} is the address of {target!r}, "
@@ -224,7 +228,8 @@ def start_order(services: Sequence[Service]) -> list[list[Service]]:
         if not wave:
             raise ContractError(
                 f"{', '.join(left)} need each other's addresses in a circle.",
-                hint="Leave one of these addresses out; it could not be started first.",
+                hint="Give one of them the other's address by `neighbours`, which it need not find "
+                "there at its start.",
             )
         waves.append(wave)
         for service in wave:

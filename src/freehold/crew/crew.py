@@ -175,7 +175,7 @@ class Crew:
         )
         environ |= {
             variable: self._address_for(variable, name)
-            for variable, name in service.addresses.items()
+            for variable, name in {**service.addresses, **service.neighbours}.items()
         }
         return environ | await self._binding(service)
 

@@ -43,6 +43,7 @@ def written(app: App) -> str:
         {
             **{name: getattr(each, name) for name in each.__dataclass_fields__},
             "addresses": dict(each.addresses),
+            "neighbours": dict(each.neighbours),
             "environ": dict(each.environ),
         }
         for each in app.services

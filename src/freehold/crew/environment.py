@@ -132,7 +132,14 @@ def own_environ(
         if name not in not_its_own and not name.startswith("FREEHOLD_")
     }
     said = {name: given[name] for name in service.secrets if given.get(name)}
-    made = words.of([name for name in service.secrets if name not in said])
+    # Who plays something outside shares a word with those who ask it; the real one does not.
+    real = {
+        name
+        for other in declared.services
+        if other.stands_in_for is not None and given.get(other.stands_in_for, "").strip()
+        for name in other.secrets
+    }
+    made = words.of([name for name in service.secrets if name not in said and name not in real])
     own_folder = folder / "services" / service.name
     own_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {

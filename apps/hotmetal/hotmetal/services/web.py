@@ -128,7 +128,8 @@ def with_errors(app: Starlette) -> Starlette:
 def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; calls under way are given 5 s to end."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatter in ("httpx", "uvicorn.error"):
+        logging.getLogger(chatter).setLevel(logging.WARNING)
     uvicorn.run(
         app,
         host=host,
