@@ -20,6 +20,7 @@ from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
 from hotmetal.services.web import answer, with_errors
 from hotmetal.services.writer.agent.agents import Agents
+from hotmetal.services.writer.agent.images import Images
 from hotmetal.services.writer.agent.model import make_model
 from hotmetal.services.writer.agent.publishing import Publishing
 from hotmetal.services.writer.agent.search import make_search
@@ -60,6 +61,7 @@ def writer_app(settings: WriterSettings, dal: DataLayer) -> Starlette:
             app.state.desk = desk
             app.state.publishing = Publishing(desk)
             app.state.publishing.resume()
+            app.state.images = Images(settings)
             agents.spawn(_start(desk))
             yield
 
@@ -90,7 +92,10 @@ async def _agents(
         LOG.warning("%d turns were interrupted; each can be repeated", interrupted)
     agents = Agents(settings=settings, store=store, dal=dal, model=model, search=search)
     try:
-        yield agents
+        # The model's connections end with the service, where it has any.
+        async with model or contextlib.nullcontext():
+            yield agents
+            await agents.stop()
     finally:
         await agents.stop()
         if search is not None:

@@ -9,9 +9,11 @@ from hotmetal.services.writer.routes import (
     chat,
     drafts,
     ideas,
+    images,
     neighbours,
     publications,
     publish,
+    seo,
     sessions,
     topics,
 )
@@ -28,5 +30,7 @@ def all_routes() -> list[BaseRoute]:
         *chat.ROUTES,
         *drafts.ROUTES,
         *publish.ROUTES,
+        *seo.ROUTES,
+        *images.ROUTES,
         *sessions.ROUTES,
     ]
