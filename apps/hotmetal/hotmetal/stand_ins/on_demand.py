@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any, Final, Literal
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
@@ -101,7 +102,8 @@ class OnDemand:
             said: Any = json.loads(body) if body else None
         except ValueError:
             # A form: of the token exchange for one, which is made of credentials.
-            said = "not JSON"
+            form = dict(parse_qsl(body.decode("latin-1")))
+            said = {name: form[name] for name in ("grant_type",) if name in form}
         call = {
             "method": scope["method"],
             "path": scope["path"],
