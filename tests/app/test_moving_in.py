@@ -292,16 +292,16 @@ def test_tokens_are_sealed_anew_and_never_kept_as_they_were(house: House, write:
         assert all(str(token.ciphertext).startswith("fh1.") for token in tokens)
 
 
-def test_a_digest_stays_and_a_raw_token_is_refused(house: House, write: Write) -> None:
+def test_a_digest_stays_and_a_raw_token_is_refused(on_file: House, write: Write) -> None:
     """A raw token must not be kept in the place of its digest."""
     table = "CREATE TABLE oauth_state (state TEXT, provider TEXT, expires_at INT);\n"
     digest = "0123456789abcdef" * 4
 
-    house.take(write(f"{table}INSERT INTO oauth_state VALUES('{digest}','x',1735689600);"))
+    on_file.take(write(f"{table}INSERT INTO oauth_state VALUES('{digest}','x',1735689600);"))
     with pytest.raises(ImportRefused, match="A raw token is never taken for a digest") as refused:
-        house.take(write(f"{table}INSERT INTO oauth_state VALUES('raw-token','x',1735689600);"))
+        on_file.take(write(f"{table}INSERT INTO oauth_state VALUES('raw-token','x',1735689600);"))
 
-    assert [row.state.digest for row in house.rows(OauthState)] == [digest]
+    assert [row.state.digest for row in on_file.rows(OauthState)] == [digest]
     assert "raw-token" not in str(refused.value)
 
 
@@ -458,7 +458,7 @@ def test_texts_that_swell_are_stopped(on_file: House, write: Write) -> None:
         on_file.take(source)
 
 
-def test_a_sqlite_file_moves_in_with_its_log(house: House, tmp_path: Path) -> None:
+def test_a_sqlite_file_moves_in_with_its_log(on_file: House, tmp_path: Path) -> None:
     """What stands in the log beside it is read; the file is not touched, its triggers rest."""
     path = old_file(
         tmp_path, "PRAGMA journal_mode = WAL",
@@ -473,7 +473,7 @@ def test_a_sqlite_file_moves_in_with_its_log(house: House, tmp_path: Path) -> No
     )
     before = path.read_bytes()
 
-    found = house.take(path, ignore_tables=frozenset(("t",)))
+    found = on_file.take(path, ignore_tables=frozenset(("t",)))
 
     assert (found.kind, counts(found.tables[0])) == ("SQLite", (1, 1, 0, 0))
     assert path.read_bytes() == before

@@ -103,6 +103,9 @@ def _secrets_methods(secrets: Secrets, schema: Schema) -> dict[str, Any]:
             raise InvalidArgument(f"{id!r} is the key that seals.", path="id")
         forget_check(db, id)
 
+    def reveal_sealed(db: Writer, *, tables: list[str]) -> None:
+        """Sealed columns of these tables, or of all, are about to leave in clear: it is noted."""
+
     def _column(name: str) -> SealedColumn:
         found = columns.get(name)
         if found is None:
@@ -119,6 +122,7 @@ def _secrets_methods(secrets: Secrets, schema: Schema) -> dict[str, Any]:
         "reseal": method(reseal, scope=ADMIN_SCOPE),
         "held_secrets": method(held_secrets, scope=ADMIN_SCOPE),
         "take_secrets": method(take_secrets, scope=ADMIN_SCOPE, audited=True),
+        "reveal_sealed": method(reveal_sealed, scope=ADMIN_SCOPE, audited=True),
         "forget_key": method(forget_key, scope=ADMIN_SCOPE, audited=True),
     }
 

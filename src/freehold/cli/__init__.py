@@ -22,6 +22,7 @@ from freehold.cli import (
     copy,
     dev,
     doctor,
+    export,
     generate,
     guard,
     import_,
@@ -58,6 +59,7 @@ app.add_typer(secrets.commands, name="secrets")
 app.command("sql")(sql.sql)
 app.command("copy")(copy.copy)
 app.command("import")(import_.import_)
+app.command("export")(export.export)
 app.command("checksums")(checksums.checksums)
 app.command("guard")(guard.guard)
 app.command("doctor")(doctor.doctor)

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,15 +20,12 @@ from freehold.cli.finding import (
     JsonOption,
     find_app,
 )
-from freehold.clock import SystemClock
+from freehold.cli.progress import rows_line
 from freehold.errors import StartError
 
 if TYPE_CHECKING:
-    from freehold.app.moving import Imported, Progress
+    from freehold.app.moving import Imported
     from freehold.crypto import Secret
-
-_EVERY_ROWS: Final = 50_000
-_NS: Final = 1_000_000_000
 
 
 def import_(
@@ -108,7 +105,12 @@ def import_(
     options = Options(folder=folder.resolve(), database=database, on_progress=say)
     try:
         found = import_file(
-            find_app(app), source, options=options, name=of, wishes=wishes, on_progress=_line()
+            find_app(app),
+            source,
+            options=options,
+            name=of,
+            wishes=wishes,
+            on_progress=rows_line("importing"),
         )
     except KeyboardInterrupt:
         say("interrupted: nothing was imported")
@@ -135,23 +137,6 @@ def _conclude(found: Imported) -> None:
         say(f"imported {found.changed} rows into {found.place} with commit {found.seq}")
         if found.snapshot is not None:
             say(f"as it was before: {found.snapshot}")
-
-
-def _line() -> Callable[[Progress], None]:
-    """A line when a table begins, and one for every so many rows with their speed."""
-    clock = SystemClock()
-    began = {"ns": clock.monotonic_ns(), "told": 0}
-
-    def tell(told: Progress) -> None:
-        if told.rows == 0:
-            began.update(ns=clock.monotonic_ns(), told=0)
-            say(f"importing {told.table}, {told.of} rows")
-        elif told.rows - began["told"] >= _EVERY_ROWS:
-            began["told"] = told.rows
-            spent_s = max(1, clock.monotonic_ns() - began["ns"]) / _NS
-            say(f"  {told.rows} of {told.of} rows, {told.rows / spent_s:,.0f} a second")
-
-    return tell
 
 
 def _show(found: Imported, *, as_json: bool) -> None:

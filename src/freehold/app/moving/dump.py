@@ -42,7 +42,7 @@ _COMMIT: Final = re.compile(r"(?:COMMIT|END)(?:\s+TRANSACTION)?\s*;", re.IGNOREC
 _PASSED: Final = re.compile(
     r"""PRAGMA\s+(?:defer_foreign_keys|foreign_keys|encoding|user_version|journal_mode)\b[^()]*;
       | CREATE\s+(?:UNIQUE\s+)?INDEX\b | CREATE\s+(?:TEMP\w*\s+)?(?:TRIGGER|VIEW)\b
-      | DELETE\s+FROM\s+"?sqlite_sequence"?\s*; | ANALYZE\b""",
+      | DELETE\s+FROM\s+"?sqlite_sequence"?(?:\s+WHERE\s+name\s*=\s*'[^']*')?\s*; | ANALYZE\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 #: How exporters write what a literal cannot say.
