@@ -61,6 +61,8 @@ def entries(grammar: str, content: bytes) -> list[Entry]:
 
 
 def _is_at_the_end(node: Node, content: bytes) -> bool:
+    if node.is_missing and (node.parent is None or node.parent.type != "array"):
+        return False
     behind = content[node.end_byte :].lstrip()
     return behind[:1] in (b"]", b"}", b"") or behind.startswith((b"//", b"/*"))
 
