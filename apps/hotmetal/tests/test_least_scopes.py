@@ -15,7 +15,8 @@ from hotmetal.entrypoints import DataLayer as Entrypoint
 
 from freehold import Service
 
-WIRE = {method.name: method.full_name for method in Entrypoint.__methods__.values()}
+#: What a key needs for a method: the word that it asks for itself, or its name.
+WIRE = {method.name: method.scope or method.full_name for method in Entrypoint.__methods__.values()}
 
 
 def called_in(module: str) -> set[str]:
