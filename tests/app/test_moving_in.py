@@ -276,10 +276,8 @@ def test_tokens_are_sealed_anew_and_never_kept_as_they_were(house: House, write:
         house.take(source)
     with pytest.raises(ImportRefused, match="the old key does not open it"):
         house.take(source, old_key=old_key("cd" * 32))
-    with pytest.raises(ImportRefused, match="this is not encrypted with it"):
-        house.take(source, old_key=old_key(KEY))
-    found = house.take(source, old_key=old_key(KEY), takes_clear=True)
-    again = house.take(source, old_key=old_key(KEY), takes_clear=True)
+    found = house.take(source, old_key=old_key(KEY))
+    again = house.take(source, old_key=old_key(KEY))
 
     assert foreign("secret one") not in str(refused.value)
     opened = found.sealed["social_connections.access_token"]
@@ -292,20 +290,6 @@ def test_tokens_are_sealed_anew_and_never_kept_as_they_were(house: House, write:
         tokens = [row.access_token for row in rows if row.access_token is not None]
         assert [db.open(token) for token in tokens] == ["secret one", "secret two"]
         assert all(str(token.ciphertext).startswith("fh1.") for token in tokens)
-
-
-@pytest.mark.parametrize("bend", [lambda t: t[:60], lambda t: f"{t}\n", lambda t: t.upper() + "0"])
-def test_a_damaged_ciphertext_is_no_token(
-    on_file: House, write: Write, bend: Callable[[str], str]
-) -> None:
-    """Cut, wrapped or longer: it is still told from a token in clear, with the key and without."""
-    source = write(connections(bend(foreign("secret one"))))
-
-    with pytest.raises(ImportRefused, match="another program has encrypted it"):
-        on_file.take(source)
-    if not bend("x").endswith("\n"):
-        with pytest.raises(ImportRefused, match="the old key does not open it"):
-            on_file.take(source, old_key=old_key(KEY))
 
 
 def test_a_digest_stays_and_a_raw_token_is_refused(on_file: House, write: Write) -> None:

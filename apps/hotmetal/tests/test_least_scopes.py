@@ -41,6 +41,13 @@ def test_a_services_key_may_do_what_it_calls(service: Service) -> None:
     assert set(service.scopes) == called_in(service.module)
 
 
+def test_one_service_alone_may_read_tokens() -> None:
+    """The publisher, which posts with them."""
+    may = [each.name for each in SERVICES if "connection_tokens" in each.scopes]
+
+    assert may == ["publisher"]
+
+
 def test_the_names_are_the_clients() -> None:
     """The client's Python names are what the sources are searched for."""
     assert all(hasattr(DataLayer, name) for name in WIRE)

@@ -66,10 +66,6 @@ def import_(
             help="The variable with the key that values were encrypted with elsewhere.",
         ),
     ] = None,
-    clear_too: Annotated[
-        bool,
-        typer.Option("--clear-too", help="Beside encrypted values there are others in clear."),
-    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything, print it, take it back.")
     ] = False,
@@ -105,7 +101,6 @@ def import_(
         on_conflict=on_conflict,  # type: ignore[arg-type]
         is_rehearsal=dry_run,
         old_key=_old_key(open_sealed_with_env),
-        takes_clear=clear_too,
     )
     options = Options(folder=folder.resolve(), database=database, on_progress=say)
     try:

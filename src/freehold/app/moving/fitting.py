@@ -37,7 +37,6 @@ class Wishes:
         on_conflict: What becomes of a row whose key is there with other values.
         is_rehearsal: Everything is done and then taken back.
         old_key: What opens values that another program has encrypted.
-        takes_clear: Beside those there may be values in clear.
     """
 
     tables: tuple[str, ...] = ()
@@ -49,7 +48,6 @@ class Wishes:
     on_conflict: OnConflict = "refuse"
     is_rehearsal: bool = False
     old_key: Secret | None = None
-    takes_clear: bool = False
 
     def wants(self, table: str) -> bool:
         """Whether the rows of that table of the source are to be read at all."""

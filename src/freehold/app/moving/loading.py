@@ -18,12 +18,10 @@ from freehold.app.moving.source import Row, Source
 from freehold.app.moving.values import Seals, Unfit, shown
 from freehold.crypto import SealError
 from freehold.db import Writer, any_of, param, select
-from freehold.errors import CallError, Conflict, InvalidArgument, KeysMissing, TooLarge
+from freehold.errors import CallError, KeysMissing
 from freehold.scalars import Hashed, Sealed
 from freehold.schema import Field, Record
 
-#: What a row can be refused for; a full disk or a lost server ends the import.
-OF_THE_ROW: Final = (Conflict, InvalidArgument, TooLarge)
 _EXAMPLES: Final = 3
 _REASONS_MAX: Final = 50
 #: Rows and parameters of one INSERT.
@@ -146,7 +144,7 @@ class Loader:
             return
         try:
             self._db.update(fit.record, _as_key(each.key), {**_stamps(fit.record, found), **late})
-        except OF_THE_ROW as error:
+        except CallError as error:
             moved.inserted -= 1
             self._refuse(fit, moved, each.number, error=error, key=each.key, is_late=True)
 
@@ -180,7 +178,7 @@ class Loader:
             try:
                 self._db.insert_many([self._without_late(fit, each) for each in some])
                 moved.inserted += len(some)
-            except OF_THE_ROW:
+            except CallError:
                 # One statement, so none of them is there.
                 for each in some:
                     self._add_one(fit, moved, each)
@@ -194,7 +192,7 @@ class Loader:
         try:
             self._db.insert(self._without_late(fit, each))
             moved.inserted += 1
-        except OF_THE_ROW as error:
+        except CallError as error:
             self._refuse(fit, moved, each.number, error=error, key=each.key)
 
     def _without_late(self, fit: Fit, each: _Made) -> Record:
@@ -234,7 +232,7 @@ class Loader:
                 fit.record, _as_key(each.key), {**_stamps(fit.record, found), **changes}
             )
             moved.replaced += 1
-        except OF_THE_ROW as error:
+        except CallError as error:
             self._refuse(fit, moved, each.number, error=error, key=each.key)
 
     def _find(self, fit: Fit, each: _Made) -> Any:

@@ -166,7 +166,7 @@ def _load(
     database = running.databases[declared.name]
     seals = Seals(
         declared.name, running.secrets.ring, old_key=wishes.old_key,
-        is_revealed=source.about.is_revealed, takes_clear=wishes.takes_clear,
+        is_revealed=source.about.is_revealed,
     )  # fmt: skip
     found.sealed = seals.opened
     with suppress(_TakenBack), database.writing(caller=LOCAL) as db:

@@ -30,8 +30,7 @@ from freehold.scalars import Hashed, Int64, Sealed
 from freehold.schema import Field, Kind
 
 #: As the older systems wrote it: the nonce and the ciphertext with its tag, in hexadecimal.
-#: Wider than that, so that one which was cut or wrapped is not taken for a token in clear.
-_FOREIGN: Final = re.compile(r"\s*[0-9a-fA-F]{16,}\s*:\s*[0-9a-fA-F]*\s*")
+_FOREIGN: Final = re.compile(r"[0-9a-fA-F]{16,64}:[0-9a-fA-F]{16,}")
 _FOREIGN_NONCE: Final = 12
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SHOWN_MAX: Final = 60
@@ -202,23 +201,15 @@ class Seals:
         ring: The column keys.
         old_key: What values that another program encrypted are opened with.
         is_revealed: The source says that its values are in clear, whatever they look like.
-        takes_clear: Beside encrypted ones there may be others in clear.
     """
 
     def __init__(
-        self,
-        database: str,
-        ring: KeyRing | None,
-        *,
-        old_key: Secret | None,
-        is_revealed: bool,
-        takes_clear: bool = False,
+        self, database: str, ring: KeyRing | None, *, old_key: Secret | None, is_revealed: bool
     ) -> None:
         self._database = database
         self._ring = ring
         self._old = AESGCM(old_key.reveal()) if old_key is not None else None
         self._is_revealed = is_revealed
-        self._takes_clear = takes_clear or old_key is None
         self.opened: dict[str, Opened] = {}
 
     def take(self, table: str, column: str, *, key: tuple[Any, ...], value: Any) -> Sealed[str]:
@@ -240,11 +231,6 @@ class Seals:
         elif _FOREIGN.fullmatch(value):
             plain = self._foreign(value)
             counted.foreign += 1
-        elif not self._takes_clear:
-            raise Unfit(
-                "the old key was named, and this is not encrypted with it",
-                "Look at the value; --clear-too seals such values as they stand.",
-            )
         else:
             plain = value
             counted.plain += 1
@@ -270,7 +256,6 @@ class Seals:
                 "--open-sealed-with-env TOKEN_ENCRYPTION_KEY.",
             )
         nonce, _, body = value.partition(":")
-        nonce, body = nonce.strip(), body.strip()
         plain = None
         if len(nonce) == 2 * _FOREIGN_NONCE and len(body) % 2 == 0:
             try:
