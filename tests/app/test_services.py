@@ -89,6 +89,7 @@ def test_neighbours_are_not_waited_for() -> None:
         ({"port": 0}, "0 is no port"),
         ({"port": 65_536}, "65536 is no port"),
         ({"page": "page"}, "is no path of a page"),
+        ({"page": "/in?key={OTHER_KEY}", "secrets": ["OWN_KEY"]}, "which is no secret of it"),
         ({"binding": "DAL"}, "a binding and no scopes"),
         ({"scopes": ["Notes.*"]}, "scopes and no binding"),
         ({"binding": "dal", "scopes": ["Notes.*"]}, "'dal' is no variable"),

@@ -47,7 +47,8 @@ class Service:
         secrets: Variables with random words, the same in every service that lists them, made
             once and kept in the data folder. What the developer's environment says goes first.
         environ: Further variables, as they are.
-        page: The path of a page for people; its address is printed.
+        page: The path of a page for people; its address is printed. `{NAME}` in it is filled in
+            with that secret of the service, for a page that is entered with a key.
         stands_in_for: A variable with the address of something outside, which this one plays: it
             is started only while the developer's environment does not set it.
 
@@ -116,6 +117,12 @@ class Service:
             raise ContractError(
                 f"{self.name}: {self.page!r} is no path of a page.", hint='Write page="/".'
             )
+        for name in re.findall(r"\{(.*?)\}", self.page or ""):
+            if name not in self.secrets:
+                raise ContractError(
+                    f"{self.name}: its page names {name!r}, which is no secret of it.",
+                    hint="List it in secrets, or leave it out of page.",
+                )
         if isinstance(self.binding, str) != bool(self.scopes):
             has = "a binding and no scopes" if self.binding else "scopes and no binding"
             raise ContractError(

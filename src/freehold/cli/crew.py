@@ -166,9 +166,8 @@ class _Run:
                 each.cancel()
             await asyncio.wait([work, stop])
             await self._crew.stop()
-        if not work.cancelled() and (error := work.exception()) is not None:
-            # The group has wrapped it, and it is alone there.
-            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+        if not work.cancelled():
+            work.result()
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
@@ -177,21 +176,18 @@ class _Run:
         self._stopping.set()
 
     async def _work(self) -> None:
-        started = asyncio.Event()
-        # It looks from the beginning, so that nothing is changed unseen.
-        looking = self._stopping.wait() if self._reloader is None else self._reloader.watch(started)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(looking)
-            await self._crew.start()
-            self._welcome()
-            started.set()
+        await self._crew.start()
+        self._welcome()
+        if self._reloader is not None:
+            await self._reloader.watch()
+        await self._stopping.wait()
 
     def _welcome(self) -> None:
         crew, plan = self._crew, self._crew.plan
         after = []
         for member, service in crew.services:
             is_up = member.state == "serving"
-            where = crew.address(service.name) + (service.page or "")
+            where = crew.page(service)
             after.append((service.name, where if is_up else f"{where} (not there yet, see above)"))
         took_s = (SystemClock().monotonic_ns() - self._began_ns) / 1e9
         if crew.data_layer is None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from freehold.app import Service
 from freehold.app.services import start_order
@@ -155,6 +156,17 @@ class Crew:
     def address(self, name: str) -> str:
         """Where a service listens."""
         return f"http://{looking.LOOPBACK}:{self._ports[name]}"
+
+    def page(self, service: Service) -> str:
+        """Where a person finds a service, with the secrets that its page is entered with."""
+        plan = self.plan
+        environ = own_environ(
+            service, plan.declared, given=plan.given, folder=plan.folder, words=self._words
+        )
+        page = service.page or ""
+        for name in service.secrets:
+            page = page.replace(f"{{{name}}}", quote(environ.get(name, ""), safe=""))
+        return self.address(service.name) + page
 
     @property
     def data_layer_address(self) -> str:

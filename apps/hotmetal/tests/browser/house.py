@@ -108,6 +108,7 @@ class House:
         }  # fmt: skip
         told |= {f"{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in names}
         packages = dict.fromkeys(names, "services") | dict.fromkeys(("cms", "news"), "stand_ins")
+        self.data_layer = data_layer
         self.rooms = {
             name: Room(
                 f"hotmetal.{packages[name]}.{name}",

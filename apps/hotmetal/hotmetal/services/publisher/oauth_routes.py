@@ -93,9 +93,10 @@ async def callback(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """`GET /oauth/linkedin/status`: whether there is a connection that has not expired."""
-    is_connected = await desk_of(request).dal.has_valid_social_connection(USER, PROVIDER)
-    return answer({"connected": is_connected})
+    """`GET /oauth/linkedin/status`: whether a connection has not expired, or can be made at all."""
+    desk = desk_of(request)
+    is_connected = await desk.dal.has_valid_social_connection(USER, PROVIDER)
+    return answer({"connected": is_connected, "configured": desk.oauth.is_set})
 
 
 async def _connect(request: Request) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class WriterSettings:
         scout_url: Where the scout is.
         scout_key: The key that the scout wants.
         publisher_url: Where the publisher is.
+        publisher_public_url: Where browsers find the publisher, to connect LinkedIn.
         publisher_key: The key that the publisher wants.
         cms_url: Where the CMS is.
         cms_key: The key that the CMS wants.
@@ -48,6 +49,7 @@ class WriterSettings:
     scout_url: str = "http://127.0.0.1:8793"
     scout_key: str | None = None
     publisher_url: str = "http://127.0.0.1:8794"
+    publisher_public_url: str = "http://127.0.0.1:8794"
     publisher_key: str | None = None
     cms_url: str | None = None
     cms_key: str | None = None
@@ -69,6 +71,7 @@ class WriterSettings:
         Raises:
             SettingMissing: A number is none.
         """
+        publisher_url = optional("PUBLISHER_URL", given=given) or cls.publisher_url
         return cls(
             port=number("PORT", PORT, given=given),
             data_dir=Path(optional("DATA_DIR", given=given) or DATA_DIR),
@@ -76,7 +79,8 @@ class WriterSettings:
             public_url=optional("PUBLIC_URL", given=given),
             scout_url=optional("SCOUT_URL", given=given) or cls.scout_url,
             scout_key=optional("SCOUT_API_KEY", given=given),
-            publisher_url=optional("PUBLISHER_URL", given=given) or cls.publisher_url,
+            publisher_url=publisher_url,
+            publisher_public_url=optional("PUBLISHER_PUBLIC_URL", given=given) or publisher_url,
             publisher_key=optional("PUBLISHER_API_KEY", given=given),
             cms_url=optional("CMS_URL", given=given),
             cms_key=optional("CMS_API_KEY", given=given),

@@ -1,7 +1,7 @@
 // The page: finds the view for an address, shows it, and keeps it when the server goes away.
 
 import { drawing, fill, h } from "./dom.js";
-import { failure, loading, refreshTimes, say } from "./parts.js";
+import { failure, hush, loading, refreshTimes, say } from "./parts.js";
 import { get, isSignedIn, news, signOut } from "./server.js";
 import { activityView } from "./views/activity.js";
 import { connectionsView } from "./views/connections.js";
@@ -198,6 +198,7 @@ news.addEventListener("stranger", () => {
 
 addEventListener("hashchange", ({ oldURL }) => {
   scrolls.set(new URL(oldURL).hash, window.scrollY);
+  hush();
   if (!signedOut) show({ moved: true });
 });
 

@@ -180,12 +180,18 @@ export function sources(list) {
   );
 }
 
+const SAID_MS = 5_000;
+const UNDO_MS = 8_000;
+const FRESH_MS = 1_000;
+
 let statusTimer;
+let saidAt = 0;
 
 /** Say what was done, to eye and ear; `undo` is offered for as long as it is said. */
 export function say(words, undo) {
   const node = document.getElementById("status");
   clearTimeout(statusTimer);
+  saidAt = performance.now();
   const back = undo
     ? button("Undo", {
         class: "button button-quiet",
@@ -196,7 +202,12 @@ export function say(words, undo) {
       })
     : null;
   fill(node, h("p", {}, words), back);
-  statusTimer = setTimeout(() => fill(node), undo ? 8_000 : 5_000);
+  statusTimer = setTimeout(() => fill(node), undo ? UNDO_MS : SAID_MS);
+}
+
+/** Somebody has moved on: what was said before that is said no more. */
+export function hush() {
+  if (performance.now() - saidAt > FRESH_MS) fill(document.getElementById("status"));
 }
 
 /** Ask before what cannot be taken back; answers whether it is wanted. */

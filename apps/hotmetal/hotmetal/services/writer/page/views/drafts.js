@@ -6,8 +6,8 @@ import { chip, empty, failure, say, when } from "../parts.js";
 import { get } from "../server.js";
 import { counted } from "../words.js";
 
-/** The pane; `newest()` looks for a newer version and shows it. */
-export async function draftPane({ path, base, signal }, { version }) {
+/** The pane; `newest()` looks for a newer version, shows it, and tells its title. */
+export async function draftPane({ path, base, signal }, { version, titled }) {
   let list = await listOf(path, signal);
   const body = h("div", {});
   const tools = h("div", { class: "row" });
@@ -37,6 +37,7 @@ export async function draftPane({ path, base, signal }, { version }) {
     const now = list.at(-1)?.version ?? 0;
     if (now === before) return;
     await show(now);
+    titled(list.at(-1).title);
     say(`Draft ${now} is there.`);
   };
   if (version !== undefined || list.length > 0) await show(version ?? list.at(-1).version);

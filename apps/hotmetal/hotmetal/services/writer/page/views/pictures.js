@@ -23,7 +23,11 @@ export async function picturesPanel({ session, path, signal }) {
   const make = async () => {
     const body = { prompt: prompt.value.trim() };
     const said = await send("POST", `${path}/generate-images`, body, { signal });
-    fill(found, gallery(said.images ?? said.data ?? [], session, { take, place }));
+    fill(
+      found,
+      gallery(said.images, session, { take, place }),
+      said.note ? h("p", { class: "hint" }, said.note) : null,
+    );
   };
   showTaken(taken, session.featuredImageUrl);
   const form = h(
@@ -45,6 +49,12 @@ export async function picturesPanel({ session, path, signal }) {
   return { node: h("div", { class: "stack" }, taken, form, found) };
 }
 
+/** The writer says an image's whole address; this page shows it from wherever it is itself. */
+function here(url) {
+  const at = String(url).indexOf("/api/images/");
+  return at < 0 ? url : String(url).slice(at);
+}
+
 function showTaken(node, url) {
   fill(
     node,
@@ -52,7 +62,7 @@ function showTaken(node, url) {
       ? h(
           "figure",
           { class: "taken" },
-          h("img", { src: url, alt: "The picture of this post" }),
+          h("img", { src: here(url), alt: "The picture of this post" }),
           h("figcaption", { class: "soft" }, "The picture of this post"),
         )
       : h("p", { class: "soft" }, "This post has no picture yet. It does not need one."),
@@ -60,7 +70,7 @@ function showTaken(node, url) {
 }
 
 function gallery(images, session, { take, place }) {
-  const urls = images.map((image) => (typeof image === "string" ? image : image.url));
+  const urls = images.map(({ url }) => url);
   if (urls.length === 0) return empty("No picture came of it", "Describe it in other words.");
   return h(
     "fieldset",
@@ -77,7 +87,7 @@ function gallery(images, session, { take, place }) {
       return h(
         "label",
         { class: "image" },
-        h("img", { src: url, alt: `Picture ${i + 1}`, loading: "lazy" }),
+        h("img", { src: here(url), alt: `Picture ${i + 1}`, loading: "lazy" }),
         h("span", {}, choice, `Picture ${i + 1}`),
       );
     }),

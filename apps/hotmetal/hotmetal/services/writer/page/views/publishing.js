@@ -1,11 +1,12 @@
 // Publishing a session's draft: how it is found, where it stands, and each attempt.
 
-import { fill, h, link } from "../dom.js";
+import { h, link } from "../dom.js";
 import { decide } from "../decisions.js";
-import { actor, empty, field, note, runOnce, say } from "../parts.js";
+import { actor, empty, field, runOnce, say } from "../parts.js";
 import { get, send } from "../server.js";
 import { slugOf } from "../words.js";
 import { auditOf } from "./audit.js";
+import { linkedinPanel } from "./linkedin.js";
 
 /** `…/publish` */
 export async function publishPanel(at) {
@@ -41,13 +42,14 @@ function form({ session, path, publication, signal, again }) {
   };
   const suggest = async () => {
     const said = await send("POST", `${path}/generate-seo`, {}, { signal });
-    for (const [name, control] of Object.entries(fields)) {
-      if (typeof said[name] === "string" && said[name] !== "") control.value = said[name];
+    const { title: seoTitle, description: seoDescription, ...more } = said;
+    for (const [name, words] of Object.entries({ seoTitle, seoDescription, ...more })) {
+      if (name in fields && words) fields[name].value = words;
     }
     say("Filled in. Change what you like.");
   };
   const publish = async () => {
-    const body = { };
+    const body = {};
     for (const [name, control] of Object.entries(fields)) {
       if (control.value.trim()) body[name] = control.value.trim();
     }
@@ -97,7 +99,7 @@ async function published({ session, path, signal }) {
       await whereItStands(path, session, signal),
     ),
     h("section", { "aria-labelledby": "share" }, h("h2", { id: "share" }, "LinkedIn"),
-      linkedin(session, audit)),
+      linkedinPanel(session.cmsPostId, { audit, signal })),
     h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"),
       audit.node),
   );
@@ -119,36 +121,4 @@ async function addressOf(postId, signal) {
     if (signal.aborted || error.status === 401) throw error;
     return null;
   }
-}
-
-function linkedin(session, audit) {
-  const place = h("div", {});
-  const share = async () => {
-    const body = { postId: session.cmsPostId };
-    try {
-      await decide(`linkedin:${session.cmsPostId}`, body, (key) =>
-        send("POST", "/api/publish/linkedin", body, { key }),
-      );
-      say("It is on LinkedIn.");
-      fill(place, h("p", { class: "note note-good" }, "It is on LinkedIn."));
-    } catch (error) {
-      if (!error.body?.needsConnection) throw error;
-      fill(
-        place,
-        note(error),
-        h("p", {}, h("a", { href: "#/connections" }, "Connect LinkedIn")),
-      );
-    } finally {
-      audit.load();
-    }
-  };
-  return h(
-    "div",
-    { class: "stack-tight" },
-    h("p", { class: "soft" }, "Share it with the account that is connected."),
-    h("div", { class: "row" }, actor("Publish on LinkedIn", {
-      act: share, meanwhile: "Publishing…", place,
-    })),
-    place,
-  );
 }

@@ -95,8 +95,15 @@ function showPane(bar, pane, tabNode) {
   tabNode.setAttribute("aria-current", "page");
 }
 
+/** The session has the title of its newest draft. */
+function titled(title) {
+  if (!title) return;
+  document.querySelector("main h1").textContent = title;
+  document.title = `${title} · HotMetal`;
+}
+
 async function desk(at, { tab, version }) {
-  const drafts = await draftPane(at, { version });
+  const drafts = await draftPane(at, { version, titled });
   const talk = await talkPane(at, { drafted: drafts.newest });
   return {
     node: h("div", { class: "desk", "data-pane": tab }, talk.node, drafts.node),

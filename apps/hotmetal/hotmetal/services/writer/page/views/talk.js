@@ -154,6 +154,8 @@ class Talk {
     this.live = { message, retried: body.retry, text: "", doing: "Thinking…" };
     if (body.message !== undefined) this.typed("");
     this.paint();
+    this.toEnd();
+    this.text.scrollIntoView({ block: "nearest" });
     try {
       await decide(`chat:${this.session.id}`, body, (key) =>
         stream(this.path, body, {
