@@ -201,22 +201,22 @@ def test_what_the_engine_refuses_is_told_by_its_row(house: House, write: Write) 
     assert house.rows(User) == []
 
 
-def test_a_conflict_is_refused_kept_or_replaced(house: House, write: Write) -> None:
+def test_a_conflict_is_refused_kept_or_replaced(on_file: House, write: Write) -> None:
     """The same key with other values is never overwritten unasked."""
     source = write(AUDIT)
-    house.put(
+    on_file.put(
         AuditLog(id="a1", post_id="mine", outlet="o", action="a", status="failed", created_at=7)
     )
 
     with pytest.raises(ImportRefused, match="a row of that key is there with another post_id"):
-        house.take(source)
-    kept = house.take(source, on_conflict="keep")
-    mine = {row.id: row.post_id for row in house.rows(AuditLog)}
-    replaced = house.take(source, on_conflict="replace")
+        on_file.take(source)
+    kept = on_file.take(source, on_conflict="keep")
+    mine = {row.id: row.post_id for row in on_file.rows(AuditLog)}
+    replaced = on_file.take(source, on_conflict="replace")
 
     assert (kept.tables[0].kept, kept.tables[0].inserted, mine["a1"]) == (1, 3, "mine")
     assert (replaced.tables[0].replaced, replaced.tables[0].same) == (1, 3)
-    assert {row.id: row.post_id for row in house.rows(AuditLog)}["a1"] == "p1"
+    assert {row.id: row.post_id for row in on_file.rows(AuditLog)}["a1"] == "p1"
 
 
 def test_sessions_and_ideas_point_at_each_other(house: House, write: Write) -> None:

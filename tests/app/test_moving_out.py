@@ -171,7 +171,7 @@ _ROWS: Final = st.lists(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=_ROWS)
 def test_any_rows_come_back(engine: str, rows: list[Any]) -> None:
     """Whatever the types allow, in both formats, one engine after the other."""

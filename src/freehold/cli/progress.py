@@ -13,7 +13,7 @@ from freehold.clock import SystemClock
 if TYPE_CHECKING:
     from freehold.app.moving import Progress
 
-_EVERY_ROWS: Final = 50_000
+_EVERY_ROWS: Final = 20_000
 _NS: Final = 1_000_000_000
 
 
