@@ -52,7 +52,7 @@ def test_it_asks_then_drafts_then_revises(ask: Caller) -> None:
     assert "HOTMETAL_MODEL" not in second["text"], "once is enough"
     draft = ask.get(f"/api/sessions/{id}/drafts/1")
     assert draft["title"] == "The kite that pulls a ship"
-    for given in ("A freighter crossed with a kite.", "Wind is free again.", "That wind pays.",
+    for given in ("A freighter crossed with a kite.", "## Wind is free again", "That wind pays.",
                   "Captain Ada Brandt flew it herself in 2025.", "nine days",
                   "(https://kites.example/sea)"):  # fmt: skip
         assert given in draft["content"]
@@ -86,6 +86,16 @@ def test_without_an_assignment_it_asks_what_it_is_about(ask: Caller) -> None:
 
     assert "The night ferry stops in May." in draft["content"]
     assert ask.get(f"/api/sessions/{id}")["title"] == draft["title"]
+
+
+def test_out_of_nothing_comes_no_draft(ask: Caller) -> None:
+    """Told to write before it was told anything, it asks again."""
+    id = ask.session()
+    ask.says(id, "Hello")
+    answer = ask.says(id, "Write it.")
+
+    assert answer["draftVersion"] is None
+    assert "?" in answer["text"]
 
 
 def test_told_to_write_it_writes_at_once(ask: Caller) -> None:
@@ -168,7 +178,7 @@ def test_sessions_talk_at_once_and_do_not_mix(ask: Caller) -> None:
 
     for i, id in enumerate(ids):
         draft = ask.get(f"/api/sessions/{id}/drafts/1")
-        assert f"Angle {i} again." in draft["content"]
+        assert f"## Angle {i} again" in draft["content"]
 
 
 def test_the_talk_survives_a_restart_and_what_broke_off_is_marked(

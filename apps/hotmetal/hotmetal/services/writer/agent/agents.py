@@ -33,6 +33,8 @@ from hotmetal.services.writer.settings import WriterSettings
 
 LOG: Final = logging.getLogger("hotmetal.writer")
 _REQUESTS_MAX: Final = 20
+#: A model is reminded of so many turns; notes and draft it has besides, however old.
+_TURNS_MAX: Final = 30
 _STOPPED: Final = "the writer was stopped in the middle of this"
 
 
@@ -211,7 +213,7 @@ class Agents:
         row = self._start(session)
         turns = self.store.turns(session.id)
         return Memory(
-            title=row.title or session.title,
+            title=session.title or row.title,
             phase=row.phase,
             seed_context=session.seed_context,
             said=[turn.message for turn in turns if turn.state == "done" and turn.id != but],
@@ -220,9 +222,9 @@ class Agents:
         )
 
     def _history(self, session_id: str) -> list[ModelMessage]:
-        """The model's view of the talk: the turns that came to an end."""
+        """The model's view of the talk: the last turns that came to an end."""
         messages: list[ModelMessage] = []
-        for turn in self.store.turns(session_id):
-            if turn.state == "done" and turn.history is not None:
-                messages += ModelMessagesTypeAdapter.validate_json(turn.history)
+        done = [turn for turn in self.store.turns(session_id) if turn.state == "done"]
+        for turn in done[-_TURNS_MAX:]:
+            messages += ModelMessagesTypeAdapter.validate_json(turn.history or b"[]")
         return messages

@@ -34,19 +34,20 @@ def composed(memory: Memory, message: str) -> dict[str, Any]:
     brief, answers = memory.brief, _answers(memory, message)
     lead, *rest = _sentences(brief.brief) or _sentences(answers.pop(0) if answers else "") or [""]
     title = brief.title or memory.title or _headline(lead)
-    parts = [lead]
-    if rest:
-        parts.append(" ".join(rest))
-    if brief.angle:
-        parts += ["## The angle", _sentence(brief.angle)]
+    parts = [lead, " ".join(rest)]
     # A source that says what the brief says is in it already.
-    if told := [s for s in brief.sources if _sentence(s.text) not in ("", _sentence(brief.brief))]:
-        parts += ["## What is known", *(_reported(source) for source in told)]
-    notes = [note for note in memory.notes if note.source not in {s.url for s in brief.sources}]
-    if notes:
-        parts += ["## From the notes", *(f"- {note.text}" for note in notes)]
-    if answers:
-        parts += ["## In the writer's own words", *answers]
+    known = ("", _sentence(brief.brief))
+    body = [_reported(s) for s in brief.sources if _sentence(s.text) not in known]
+    urls = {source.url for source in brief.sources}
+    body += [_sentence(note.text) for note in memory.notes if note.source not in urls]
+    body += answers
+    if brief.angle:
+        # A heading wants something below it.
+        angle = brief.angle.rstrip(".")
+        parts.append(f"## {angle}" if body else _sentence(angle))
+    elif body:
+        parts.append("## What there is to say")
+    parts += body
     if brief.sources:
         parts += ["## Sources", "\n".join(f"- [{s.title}]({s.url})" for s in brief.sources)]
     return {

@@ -113,7 +113,9 @@ def _revise(memory: Memory, message: str, done: list[str]) -> Step:
 
 
 def _has_enough(memory: Memory, message: str) -> bool:
-    """Whether to write: it was asked before, or somebody says so and there is something."""
+    """Whether to write: there is something, and it was asked before or somebody says so."""
+    if not composed(memory, message)["content"]:
+        return False
     if memory.said:
         return True
     return bool(_GO.search(message)) and (memory.has_assignment or len(message.split()) > 12)

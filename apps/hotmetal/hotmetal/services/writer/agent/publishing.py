@@ -13,6 +13,7 @@ the audit row in one transaction under a key of the attempt, as often as it take
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Final, Literal
 
@@ -57,7 +58,6 @@ class Publishing:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._running: dict[str, asyncio.Task[None]] = {}
 
     @property
     def _store(self) -> Store:
@@ -103,24 +103,16 @@ class Publishing:
             session.id, draft_version=draft.version, post=msgspec.json.encode(_told(post))
         )
         self._store.begin_attempt(attempt)
-        task = self._run(attempt, publication)
-        await self._until_landed(attempt.id, task)
-        return self._outcome(session.id, attempt.id)
-
-    async def _until_landed(self, attempt_id: str, task: asyncio.Task[None]) -> None:
-        """Until the CMS's side is settled or the patience is over; the task runs on."""
+        landed = asyncio.Event()
+        task = self._run(attempt, publication, landed=landed)
         patience_s = 3.0 * self._desk.settings.cms_timeout_s
-        until = asyncio.get_running_loop().time() + patience_s
-        while not task.done() and asyncio.get_running_loop().time() < until:
-            await asyncio.wait([task], timeout=0.02)
-            state = self._store.attempt(attempt_id).state
-            if state == "landed":
-                await asyncio.wait([task], timeout=_SAVE_PATIENCE_S)
-                return
-            if state not in ("open", "sent"):
-                return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(landed.wait(), patience_s)
+            # It is out. The data layer is told now, or as soon as it is there.
+            await asyncio.wait([task], timeout=_SAVE_PATIENCE_S)
+        return self._outcome(attempt.id)
 
-    def _outcome(self, session_id: str, attempt_id: str) -> dict[str, Any]:
+    def _outcome(self, attempt_id: str) -> dict[str, Any]:
         attempt = self._store.attempt(attempt_id)
         if attempt.state in ("open", "sent", "needs_check"):
             raise ApiError(
@@ -140,22 +132,31 @@ class Publishing:
             "url": attempt.post_url,
         }
 
-    def _run(self, attempt: Attempt, publication: Publication | None = None) -> asyncio.Task[None]:
-        task = self._desk.agents.spawn(self._carry_out(attempt, publication))
-        self._running[attempt.session_id] = task
-        task.add_done_callback(lambda _: self._running.pop(attempt.session_id, None))
-        return task
+    def _run(
+        self,
+        attempt: Attempt,
+        publication: Publication | None = None,
+        *,
+        landed: asyncio.Event | None = None,
+    ) -> asyncio.Task[None]:
+        return self._desk.agents.spawn(
+            self._carry_out(attempt, publication, landed or asyncio.Event())
+        )
 
-    async def _carry_out(self, attempt: Attempt, publication: Publication | None) -> None:
-        """Take the attempt from where it is to its end."""
+    async def _carry_out(
+        self, attempt: Attempt, publication: Publication | None, landed: asyncio.Event
+    ) -> None:
+        """Take the attempt from where it is to its end; the CMS's side is settled at `landed`."""
         try:
             if attempt.state == "open":
                 attempt = await self._resolve(attempt, publication)
             if attempt.state in ("open", "sent"):
                 attempt = await self._land(attempt)
+            landed.set()
             await self._save(attempt)
         except Exception:
             LOG.exception("attempt %s is left where it is until the next start", attempt.id)
+            landed.set()
 
     # The CMS's side
 
