@@ -49,9 +49,10 @@ def language(name: str) -> Language:
 
 def parse(name: str, content: bytes) -> Tree:
     """The tree of a text, whether it is well-formed or not."""
+    grammar = language(name)
     from tree_sitter import Parser
 
-    return Parser(language(name)).parse(content)
+    return Parser(grammar).parse(content)
 
 
 @cache

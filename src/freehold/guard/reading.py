@@ -21,7 +21,7 @@ from freehold.guard.grammars import GrammarMissing, NotWellFormed
 from freehold.guard.kinds import Kind, grammar_of, language_of
 from freehold.guard.python import decoded, read_python
 from freehold.guard.script import read_script as read_javascript
-from freehold.guard.text import read_environment, read_script, read_text
+from freehold.guard.text import read_environment, read_pairs, read_script, read_text
 
 INSTALL: Final = "Install what reads it: pip install 'freehold[guard]'."
 _EXCLUDE: Final = "Mend it, or exclude it with a reason."
@@ -140,8 +140,13 @@ def _any_document(path: str, kind: Kind, text: str) -> Iterator[Place]:
     """Nothing runs in it: one too large, or with a template's braces, is read line by line."""
     try:
         values = entries(grammar_of(path, kind) or "", text.encode())
+    except GrammarMissing:
+        if kind == "yaml":
+            raise
+        # Their keys and values are plain enough; a pipeline's steps in YAML are not.
+        yield from read_pairs(text.replace("\\/", "/"))
     except NotWellFormed:
-        yield from read_text(text.replace("\\/", "/"))
+        yield from read_pairs(text.replace("\\/", "/"))
     else:
         yield from read_values(values)
 

@@ -12,6 +12,7 @@ from freehold.guard.findings import Place
 from freehold.guard.vocabulary import ADDRESS, COMMAND, DATABASE_FILE, DATABASE_VARIABLE
 
 _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][\w.]*)\s*=\s*(?P<value>.*)")
+_PAIR: Final = re.compile(r"[\"']?(?P<name>[A-Z_][A-Z0-9_]*)[\"']?\s*[:=]\s*[\"']?[^\s\"'#]")
 _COMMENT: Final = re.compile(r"\s*(?:#|//|;|--)")
 
 
@@ -20,6 +21,19 @@ def read_text(text: str) -> Iterator[Place]:
     for number, line in enumerate(text.splitlines(), 1):
         if not _COMMENT.match(line):
             yield from addresses(line, number)
+
+
+def read_pairs(text: str) -> Iterator[Place]:
+    """The places of keys and values: addresses, and variables that name a database."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if _COMMENT.match(line):
+            continue
+        found = list(addresses(line, number))
+        yield from found
+        for pair in _PAIR.finditer(line) if not found else ():
+            if DATABASE_VARIABLE.fullmatch(pair["name"]):
+                what = pair["name"]
+                yield Place("env-variable", number, pair.start("name") + 1, what, f"{what}: …")
 
 
 def read_script(text: str) -> Iterator[Place]:
