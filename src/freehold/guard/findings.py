@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from freehold.guard.masking import shown
+from freehold.guard.masking import plain, shown
 from freehold.guard.rules import RULES, Level
 
 _FINGERPRINT_HEX: Final = 24
@@ -130,6 +130,7 @@ def findings_of(
     path: str, places: Iterable[Place], *, lines: list[str], levels: dict[str, Level]
 ) -> list[Finding]:
     """The places of one file, in its order, each with its fingerprint; rules that are off aside."""
+    path = plain(path)
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for place in sorted(set(places), key=lambda p: (p.line, p.column, p.rule, p.what)):

@@ -5,6 +5,7 @@ One look around a repository: every file is listed, read, and judged by its sett
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,7 +20,7 @@ from freehold.guard.findings import Finding, NotRead, Place, Report, findings_of
 from freehold.guard.globs import Globs
 from freehold.guard.grammars import GrammarMissing, NotWellFormed
 from freehold.guard.kinds import Kind, grammar_of, kind_by_first_line, kind_of
-from freehold.guard.masking import shown
+from freehold.guard.masking import plain
 from freehold.guard.reading import Ground, Reading, read_file
 from freehold.guard.settings import Settings
 
@@ -67,7 +68,9 @@ class _Tour:
         self._stores_used: set[str] = set()
         self.report = Report(str(root), listed_by=listing.by, links=listing.links)
         self.report.not_read = [
-            each for each in listing.not_read if not self._excluded.match(each.path)
+            replace(each, path=plain(each.path))
+            for each in listing.not_read
+            if not self._excluded.match(each.path)
         ]
         self.report.rules_off = [id for id, level in self._levels.items() if level == "off"]
         self.paths = [path for path in listing.paths if not self._is_excluded(path)]
@@ -88,7 +91,7 @@ class _Tour:
         if kind == "other":
             self.report.not_code += 1
         elif isinstance(content, str):
-            self.report.not_read.append(NotRead(shown(path), content, _EXCLUDE))
+            self.report.not_read.append(NotRead(plain(path), content, _EXCLUDE))
         else:
             self._judge(path, kind, read_file(path, kind, content, ground=self._ground))
 
@@ -118,7 +121,7 @@ class _Tour:
     def _judge(self, path: str, kind: Kind, reading: Reading) -> None:
         if reading.not_read is not None:
             self.report.not_read.append(
-                NotRead(shown(path), reading.not_read.reason, reading.not_read.next_step)
+                NotRead(plain(path), reading.not_read.reason, reading.not_read.next_step)
             )
         else:
             self.report.read[kind] += 1

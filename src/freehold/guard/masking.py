@@ -33,9 +33,16 @@ def masked(text: str) -> str:
 def shown(text: str) -> str:
     """The text on one line, masked, without control characters, at most 120 characters."""
     line = " ".join(masked(text[:_LOOKED_AT_MAX]).split())
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-                   for c in line)  # fmt: skip
+    line = plain(line)
     return line if len(line) <= SHOWN_MAX else f"{line[: SHOWN_MAX - 1]}…"
+
+
+def plain(text: str) -> str:
+    """The text, with what a terminal would obey, or cannot show, written out: paths."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
 
 
 def _without_password(match: re.Match[str]) -> str:
