@@ -1,6 +1,6 @@
 # The front door. Everything that is needed is set up by itself, into .venv.
 #
-#   make run     start HotMetal's data layer on its embedded database, with sample data
+#   make run     start HotMetal: its data layer with sample data, its services, one log
 #   make test    every test
 #   make faults  the long runs against kills, cuts and broken disks, in full: hours
 #   make check   format, lint, types, imports, guard, tidy, generated files up to date

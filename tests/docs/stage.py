@@ -1,7 +1,7 @@
 """
 Where a page's steps are done: a folder, a shell, an interpreter, real processes.
 
-The page's ports 8791 and 8792 become free ones in what is run, and 8791 and 8792 again in what
+The page's ports 8791 to 8796 become free ones in what is run, and 8791 to 8796 again in what
 was said, so that pages can run beside each other and beside a data layer of the reader's. In
 the same way the page's PostgreSQL, `postgresql://notes@db.internal/notes`, becomes a database
 of its own on the private server of the tests.
@@ -28,11 +28,12 @@ from freehold.drivers.postgres import Address
 from freehold.testing.cluster import Cluster, cluster
 from tests.docs.pages import ROOT, Step
 
-PORTS: Final = ("8791", "8792")
+#: The data layer's, and those of HotMetal's services, which move with it.
+PORTS: Final = tuple(str(port) for port in range(8791, 8797))
 SERVER: Final = "postgresql://notes@db.internal/notes"
 _DEADLINE_S: Final = 30.0
 #: How long a process that listens may take to say the rest.
-_SAID_S: Final = 5.0
+_SAID_S: Final = 60.0
 _BETWEEN_LOOKS_S: Final = 0.02
 _SERVES: Final = re.compile(r"\bfreehold (dev|serve)\b(?!.*--(?:port|no-tcp))")
 _EXPORT: Final = re.compile(r"^export ([A-Z_]+)=", re.MULTILINE)
@@ -118,7 +119,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         #: What the page says, and what is there instead.
-        self._instead = {port: str(free_port()) for port in PORTS}
+        self._instead = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self._output = ""
         #: The output is one long line, which a page breaks where it likes.
         self._is_sentence = False
@@ -290,11 +291,20 @@ def fits(expected: str, said: str) -> bool:
     return re.fullmatch("".join(parts), said.strip() + "\n") is not None
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def free_ports(count: int) -> list[str]:
+    """Ports behind each other that nobody listens on, and that do not look like a page's."""
+    while True:
+        with ExitStack() as held:
+            first = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            found = [str(first + number) for number in range(count)]
+            if any(shown in port for shown in PORTS for port in found):
+                continue
+            try:
+                for port in found[1:]:
+                    held.enter_context(socket.create_server(("127.0.0.1", int(port))))
+            except (OSError, OverflowError):
+                continue
+            return found
 
 
 _SERVERS: Final[list[Cluster]] = []

@@ -32,6 +32,31 @@ SERVICES = [
     ),
     Service("news", "hotmetal.stand_ins.news", port=8796, stands_in_for="NEWS_URL", page="/"),
     Service(
+        "publisher",
+        "hotmetal.services.publisher",
+        port=8794,
+        binding="DAL",
+        scopes=[
+            *_may(
+                "claimTokenRefresh",
+                "createSocialConnection",
+                "deleteSocialConnection",
+                "getSocialConnectionById",
+                "getSocialConnectionsByUser",
+                "hasValidSocialConnection",
+                "listAuditLogs",
+                "storeOAuthState",
+                "updateSocialConnectionTokens",
+                "validateAndConsumeOAuthState",
+                "writeAuditLog",
+            ),
+            # The word of the one method that gives tokens in clear.
+            "connection_tokens",
+        ],
+        addresses={"CMS_URL": "cms"},
+        secrets=["PUBLISHER_API_KEY", "CMS_API_KEY"],
+    ),
+    Service(
         "writer",
         "hotmetal.services.writer",
         port=8792,
@@ -63,8 +88,8 @@ SERVICES = [
             "updateTopic",
             "writeAuditLog",
         ),
-        addresses={"CMS_URL": "cms"},
-        # The scout asks the writer too, so one of them is there first.
+        addresses={"CMS_URL": "cms", "PUBLISHER_URL": "publisher"},
+        # The scout asks the writer too; neither needs the other at its start.
         neighbours={"SCOUT_URL": "scout"},
         secrets=["WRITER_API_KEY", "SCOUT_API_KEY", "PUBLISHER_API_KEY", "CMS_API_KEY"],
     ),
@@ -75,15 +100,19 @@ SERVICES = [
         binding="DAL",
         scopes=_may(
             "claimScoutRun",
+            "countCompletedSessionsForWeek",
             "createIdeas",
             "getAllPublicationIds",
             "getDuePublications",
+            "getIdeaById",
             "getPublicationById",
             "getPublicationsWithNullSchedule",
             "getRecentIdeasByPublication",
             "listTopicsByPublication",
+            "promoteIdea",
         ),
-        addresses={"WRITER_URL": "writer", "NEWS_URL": "news"},
+        addresses={"NEWS_URL": "news"},
+        neighbours={"WRITER_URL": "writer"},
         secrets=["SCOUT_API_KEY", "WRITER_API_KEY"],
     ),
 ]

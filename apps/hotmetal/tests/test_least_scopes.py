@@ -15,7 +15,8 @@ from hotmetal.entrypoints import DataLayer as Entrypoint
 
 from freehold import Service
 
-WIRE = {method.name: method.full_name for method in Entrypoint.__methods__.values()}
+#: What a key needs for a method: the word that it asks for itself, or its name.
+WIRE = {method.name: method.scope or method.full_name for method in Entrypoint.__methods__.values()}
 
 
 def called_in(module: str) -> set[str]:
@@ -38,6 +39,13 @@ def called_in(module: str) -> set[str]:
 def test_a_services_key_may_do_what_it_calls(service: Service) -> None:
     """One method too few is a 403 on some quiet day, one too many is a right nobody needs."""
     assert set(service.scopes) == called_in(service.module)
+
+
+def test_one_service_alone_may_read_tokens() -> None:
+    """The publisher, which posts with them."""
+    may = [each.name for each in SERVICES if "connection_tokens" in each.scopes]
+
+    assert may == ["publisher"]
 
 
 def test_the_names_are_the_clients() -> None:

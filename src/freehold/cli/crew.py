@@ -166,8 +166,9 @@ class _Run:
                 each.cancel()
             await asyncio.wait([work, stop])
             await self._crew.stop()
-        if not work.cancelled():
-            work.result()
+        if not work.cancelled() and (error := work.exception()) is not None:
+            # The group has wrapped it, and it is alone there.
+            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
@@ -176,11 +177,14 @@ class _Run:
         self._stopping.set()
 
     async def _work(self) -> None:
-        await self._crew.start()
-        self._welcome()
-        if self._reloader is not None:
-            await self._reloader.watch()
-        await self._stopping.wait()
+        started = asyncio.Event()
+        # It looks from the beginning, so that nothing is changed unseen.
+        looking = self._stopping.wait() if self._reloader is None else self._reloader.watch(started)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(looking)
+            await self._crew.start()
+            self._welcome()
+            started.set()
 
     def _welcome(self) -> None:
         crew, plan = self._crew, self._crew.plan

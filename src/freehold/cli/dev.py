@@ -135,7 +135,7 @@ def serve_alone(found: App, how: Serving, *, in_crew: bool) -> None:
             _welcome(found, running, addresses, key)
 
     serve_app(found, how, opened=opened)
-    say("stopped; the data is kept")
+    say("stopped" if in_crew else "stopped; the data is kept")
 
 
 def renew_clients(app: App) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from freehold.app import Service
 from freehold.crew.declared import Declared
-from freehold.crew.private import write_private
+from freehold.crew.private import make_private, write_private
 from freehold.errors import StartError
 from freehold.ids import SystemIds
 
@@ -141,7 +141,7 @@ def own_environ(
     }
     made = words.of([name for name in service.secrets if name not in said and name not in real])
     own_folder = folder / "services" / service.name
-    own_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(own_folder)
     return {
         "PYTHONUNBUFFERED": "1",
         **environ,

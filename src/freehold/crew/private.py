@@ -1,5 +1,5 @@
 """
-Files that only their owner may read, written whole or not at all.
+Files and folders that only their owner may enter; files are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,9 +8,16 @@ import os
 from pathlib import Path
 
 
+def make_private(folder: Path) -> None:
+    """Make the folder, with what is missing above it, for this user alone."""
+    for path in reversed((folder, *folder.parents)):
+        if not path.exists():
+            path.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_private(path: Path, text: str) -> None:
     """Put the text at the path, for this user alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     partial = path.with_name(f"{path.name}.new")
     partial.unlink(missing_ok=True)
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -52,8 +52,13 @@ class Reloader:
             data=plan.folder,
         )
 
-    async def watch(self) -> None:
-        """Reload for as long as it is awaited."""
+    async def watch(self, started: asyncio.Event) -> None:
+        """
+        Reload for as long as it is awaited.
+
+        Args:
+            started: Set once all runs; what is changed before is reloaded then.
+        """
         while True:
             sorter = self._sorter
 
@@ -63,6 +68,7 @@ class Reloader:
             async for changes in awatch(
                 *sorter.watched, watch_filter=is_source, debounce=_DEBOUNCE_MS, step=_STEP_MS
             ):
+                await started.wait()
                 await self.reload({Path(path) for _, path in changes})
                 if self._sorter is not sorter:
                     # There are other services now, in other folders perhaps.

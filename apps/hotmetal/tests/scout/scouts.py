@@ -194,4 +194,4 @@ def wait_for(is_so: Callable[[], bool], what: str, *, seconds: float = _WAIT_S) 
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.03)
+        time.sleep(0.1)

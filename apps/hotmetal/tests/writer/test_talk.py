@@ -70,7 +70,8 @@ def test_it_asks_then_drafts_then_revises(ask: Caller) -> None:
     assert shorter["draftVersion"] == 4
     assert ask.says(id, "thanks")["draftVersion"] == 4, "thanks are no feedback"
 
-    assert ask.get(f"/api/sessions/{id}")["title"] == "A kite named Matilda"
+    session = ask.get(f"/api/sessions/{id}")
+    assert (session["title"], session["currentDraftVersion"]) == ("A kite named Matilda", 4)
     listed = ask.get(f"/api/sessions/{id}/drafts")
     assert [each["version"] for each in listed["data"]] == [1, 2, 3, 4]
     assert {each["isReady"] for each in listed["data"]} == {True}
@@ -108,6 +109,7 @@ def test_told_to_write_it_writes_at_once(ask: Caller) -> None:
     assert "A freighter crossed with a kite." in draft["content"]
     assert "Write the full post" not in draft["content"]
     assert "Use the sources" not in draft["content"]
+    assert ask.says(id, order)["draftVersion"] == 1, "told again, it has nothing to add"
 
 
 def test_an_answer_streams_as_it_comes(ask: Caller) -> None:
@@ -205,7 +207,7 @@ def test_the_talk_survives_a_restart_and_what_broke_off_is_marked(
         ask = Caller(address)
         turns = ask.get(f"/api/sessions/{id}/chat")["data"]
         assert [turn["state"] for turn in turns] == ["done", "interrupted"]
-        status, answer = ask("POST", f"/api/sessions/{id}/chat", {"retry": "broken-off"})
+        status, answer = ask("POST", f"/api/sessions/{id}/chat", {"retry": "broken-off"}, key="k")
         assert (status, answer["draftVersion"]) == (200, 1)
         assert [t["state"] for t in ask.get(f"/api/sessions/{id}/chat")["data"]] == ["done"] * 2
         assert "nobody believed it" in ask.get(f"/api/sessions/{id}/drafts/1")["content"]

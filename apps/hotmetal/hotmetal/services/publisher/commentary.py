@@ -69,7 +69,7 @@ def cut(text: str, length_max: int) -> str:
             break
         end += 1
     space = max(text.rfind(" ", 0, end + 1), text.rfind("\n", 0, end + 1))
-    if end - space <= _WORD_MAX:
+    if space > 0 and end - space <= _WORD_MAX:
         end = space
     while end > 0 and not _is_boundary(text, end):
         end -= 1

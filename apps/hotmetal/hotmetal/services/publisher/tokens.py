@@ -61,17 +61,23 @@ class Tokens:
         """
         The token of the newest connection that has one which works.
 
+        When LinkedIn does not renew somebody's token, no other person's is taken in its place.
+
         Raises:
             NotConnected: There is none, and the message says what to do.
         """
+        only: str | None = None
         why = "LinkedIn is not connected: open /oauth/linkedin in a browser"
         for connection in await self._dal.get_social_connections_by_user(USER):
             if connection.provider != PROVIDER or not _can_work(connection):
+                continue
+            if only is not None and connection.external_id != only:
                 continue
             try:
                 token = await self._token_of(connection)
             except OAuthFailed as error:
                 why = f"LinkedIn does not renew the connection ({error}): open /oauth/linkedin"
+                only = connection.external_id
                 continue
             if token is not None:
                 return token

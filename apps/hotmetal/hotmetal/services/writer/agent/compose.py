@@ -72,7 +72,8 @@ def revised(memory: Memory, message: str) -> tuple[dict[str, Any], str]:
         did = "it has another title"
     elif _SHORTER.search(message):
         content, did = _shorter(content)
-    elif text := _answer(message):
+    elif not _GO.match(message) and (text := _answer(message)):
+        # An order to write that is repeated over a draft says nothing about the draft.
         content, did = _with_addition(content, text), "what you said is in it"
     return {
         "title": title,

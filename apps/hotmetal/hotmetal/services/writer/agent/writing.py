@@ -26,7 +26,7 @@ from hotmetal.clients.hotmetal import DataLayer, UpdateSessionInput
 from hotmetal.services.writer.agent.memory import Memory
 from hotmetal.services.writer.agent.phases import CLOSED
 from hotmetal.services.writer.agent.search import Search, SearchFailed
-from hotmetal.services.writer.agent.store import Store, new_draft
+from hotmetal.services.writer.agent.store import Draft, Store, new_draft
 from hotmetal.services.writer.agent.turn import Live
 
 LOG: Final = logging.getLogger("hotmetal.writer")
@@ -90,17 +90,19 @@ async def save_draft(
     )
     hands.live.tell("draft", version=draft.version, title=draft.title, wordCount=draft.word_count)
     hands.live.tell("phase", phase="revising")
-    if draft.title is not None:
-        await _tell_title(hands, draft.title)
+    await _tell_session(hands, draft)
     return f"Stored as version {draft.version}, {draft.word_count} words."
 
 
-async def _tell_title(hands: Hands, title: str) -> None:
-    """The session's title follows the draft's; the next version tells it again if this fails."""
+async def _tell_session(hands: Hands, draft: Draft) -> None:
+    """Title and version follow the draft; when this fails, the next version tells them again."""
+    change = UpdateSessionInput(current_draft_version=draft.version)
+    if draft.title is not None:
+        change.title = draft.title
     try:
-        await hands.dal.update_session(hands.session_id, UpdateSessionInput(title=title))
+        await hands.dal.update_session(hands.session_id, change)
     except CallError as error:
-        LOG.warning("session %s keeps its old title: %s", hands.session_id, error)
+        LOG.warning("session %s is not told of its draft: %s", hands.session_id, error)
 
 
 async def save_note(ctx: RunContext[Hands], text: str, source: str | None = None) -> str:

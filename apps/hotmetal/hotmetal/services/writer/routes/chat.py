@@ -40,7 +40,9 @@ async def chat(request: Request) -> Response:
     body = await body_of(request, Said)
     session = await agents.session(request.path_params["id"])
     key = idempotency_key(request)
-    turn_id = body.retry if key is None else new_id(f"turn:{session.id}", key)
+    turn_id = body.retry
+    if turn_id is None and key is not None:
+        turn_id = new_id(f"turn:{session.id}", key)
     before = None if turn_id is None else agents.store.turn(turn_id)
     if body.retry is not None and (before is None or before.session_id != session.id):
         raise ApiError(404, "Turn not found")
