@@ -66,9 +66,11 @@ class Sorter:
 
     @property
     def watched(self) -> list[Path]:
-        """The folders and files that are looked at."""
+        """The folders that are looked at."""
         others = {path for path in self._own.values() if not path.is_relative_to(self._folder)}
-        return [self._folder, *sorted(others)]
+        # Not the file itself: an editor puts another one in its place.
+        folders = {path if path.is_dir() else path.parent for path in others}
+        return [self._folder, *sorted(folders)]
 
     def is_source(self, path: Path) -> bool:
         """Whether a change of it means anything."""
