@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +146,22 @@ def test_the_cms_is_away(world: World, tmp_path: Path) -> None:
     assert answer.status_code == 502
     assert "CMS_URL" in answer.json()["error"]
     assert world.audit("post-x") == []
+
+
+def test_a_row_whose_writing_was_not_noted_is_not_written_twice(world: World) -> None:
+    """As after a kill between the data layer's answer and the note of it."""
+    id = world.draft()
+    assert world.publisher.post("/publish/blog", postId=id).status_code == 200
+    world.publisher.kill()
+    with contextlib.closing(sqlite3.connect(world.publisher.folder / "attempts.db")) as db, db:
+        db.execute("UPDATE attempts SET chores = '[\"audit\"]' WHERE post_id = ?", (id,))
+
+    world.publisher.start()
+
+    def is_noted() -> bool:
+        with contextlib.closing(sqlite3.connect(world.publisher.folder / "attempts.db")) as db:
+            asked = "SELECT chores FROM attempts WHERE post_id = ?"
+            return bool(db.execute(asked, (id,)).fetchone() == ("[]",))
+
+    wait_for(is_noted, "the chore to be done")
+    assert world.audited(id) == [("blog", "publish", "success")]
