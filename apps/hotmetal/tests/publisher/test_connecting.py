@@ -59,7 +59,10 @@ def test_the_connection_is_stored_sealed(world: World, browser: httpx.Client) ->
     said = answer.json()
     assert (said["status"], said["personUrn"]) == ("connected", "urn:li:person:Person_1")
     assert said["expiresIn"] == 60 * 86_400
-    assert browser.get("/oauth/linkedin/status").json() == {"connected": True}
+    assert browser.get("/oauth/linkedin/status").json() == {
+        "connected": True,
+        "configured": True,
+    }
     newest = world.connections()[0]
     assert (newest.external_id, newest.display_name) == ("Person_1", "Ada Lovelace")
     assert not any(canary in answer.text + str(newest) for canary in CANARIES)
