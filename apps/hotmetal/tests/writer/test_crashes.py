@@ -84,10 +84,12 @@ def test_a_writer_killed_while_the_cms_has_the_word(
         # In its store the post is sent and nothing more is known.
         assert ask_store(writer, id) == ["sent"]
 
+        before = len(calls(press))
         again = Press(writer.start(), cms, dal)
         until(lambda: again.ask.get(f"/api/sessions/{id}")["status"] == "completed")
         # By now the CMS has also dealt with what it was asked before the crash.
         time.sleep(2.0 if "slow_s" in plan else 0.0)
+        assert calls(again)[before]["method"] == "GET", "it asks before it sends again"
         [post] = again.posts(id)
         assert again.ask.get(f"/api/sessions/{id}")["cmsPostId"] == post["id"]
         assert again.audited(id, post["id"]) == ["success"]

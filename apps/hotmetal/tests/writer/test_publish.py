@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from hotmetal.clients.hotmetal import AuditLog, DataLayer, DataLayerSync, ListAuditLogsFilters
+from hotmetal.services.writer.agent.store import Store
 from hotmetal.services.writer.face import writer_app
 from hotmetal.services.writer.settings import WriterSettings
 from hotmetal.stand_ins.cms import cms_app
@@ -220,6 +221,8 @@ def test_an_outcome_that_nobody_can_tell_needs_a_look(press: Press) -> None:
     press.cms.post("/_stand_in/forget", json={})
     press.ask.says(id, "Call it Second thoughts")
     status, said = press.publish(id, slug="second-thoughts")
+    calls = press.cms.get("/_stand_in/calls").json()["data"]
+    assert [c["method"] for c in calls] == ["GET", "PATCH"], "asked first, and never sent again"
     [post] = press.posts(id)
     assert (status, said["postId"]) == (200, post["id"])
     assert (post["title"], post["slug"]) == ("Second thoughts", "second-thoughts")
@@ -240,6 +243,34 @@ def test_a_missing_cms_is_said_and_nothing_waits(data_layer: ServerProcess, tmp_
 
     assert answer == (502, {"error": "Failed to publish: no CMS at http://127.0.0.1:9"})
     assert rows == ["failed"]
+
+
+def test_what_the_data_layer_was_told_it_is_not_told_twice(
+    data_layer: ServerProcess, press: Press, tmp_path: Path
+) -> None:
+    """A process that ends between the data layer's commit and its own note tells it again."""
+    settings = WriterSettings(
+        api_key=KEY, data_dir=tmp_path, cms_url=str(press.cms.base_url), cms_key=CMS_KEY
+    )
+
+    def start() -> DataLayer:
+        return DataLayer.connect(data_layer.address)
+
+    with served(lambda _: writer_app(settings, start())) as address:
+        ask = Caller(address)
+        id = ask.written()
+        _, said = ask("POST", f"/api/sessions/{id}/publish", {"slug": "kites"})
+        ask.close()
+    store = Store(tmp_path / "writer.db")
+    [attempt] = store.attempts(id)
+    assert (attempt.state, attempt.is_audited) == ("saved", 1)
+    store.change_attempt(attempt, "landed", is_audited=0)
+    with served(lambda _: writer_app(settings, start())):
+        until(lambda: store.attempts(id)[0].state == "saved")
+    store.close()
+
+    assert press.audited(id, said["postId"]) == ["success"]
+    assert len(press.posts(id)) == 1
 
 
 def test_a_publication_gets_its_counterpart(press: Press) -> None:

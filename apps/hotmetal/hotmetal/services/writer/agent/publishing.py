@@ -176,8 +176,9 @@ class Publishing:
 
     async def _land(self, attempt: Attempt) -> Attempt:
         """Until the CMS has the post, has it not, or cannot say so for too long."""
-        earlier = [a for a in self._store.attempts(attempt.session_id) if a.n < attempt.n]
-        is_old_possible = any(a.state == "needs_check" for a in earlier)
+        others = self._store.attempts(attempt.session_id)
+        # There is one at a time, so the others are earlier ones.
+        is_old_possible = any(a.state == "needs_check" for a in others if a.id != attempt.id)
         is_in_doubt = attempt.state == "sent" or is_old_possible
         sends, error = 0, "the CMS did not take it"
         while True:
