@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from freehold.testing.cluster import cluster
 from tests.crew.tiny import Dev, dev, order, taken_port, write_application
 
 pytestmark = pytest.mark.skipif(
@@ -124,6 +125,20 @@ def test_what_crashes_is_started_again_with_a_living_key(started: Dev) -> None:
     after = key_of(started, "writer")
     assert after != before
     assert (status(started, "listNotes", after), status(started, "listNotes", before)) == (200, 401)
+
+
+def test_the_data_layer_is_started_again_too(started: Dev) -> None:
+    """At the same address; the services go on and find it there."""
+    key, pid = key_of(started, "scout"), started.ask("scout", "/health")["pid"]
+    owner = json.loads((started.folder / "main.db.lock").read_text())["pid"]
+    times = started.said.count("│ listens on http")
+
+    os.kill(owner, signal.SIGKILL)
+    started.wait_for("│ listens on http", times=times + 1)
+    started.wait_for("data-layer: it was ended by SIGKILL")
+
+    assert status(started, "addNote", key) == 200
+    assert started.ask("scout", "/health")["pid"] == pid
 
 
 def test_one_ctrl_c_ends_all_in_reverse_order(started: Dev) -> None:
@@ -301,3 +316,18 @@ def freehold(folder: Path, *arguments: str) -> str:
         timeout=60,
     )
     return done.stdout
+
+
+def test_a_servers_database_is_the_data_layers_alone(folder: Path) -> None:
+    """The same on PostgreSQL, whose address no service is told."""
+    with cluster() as server:
+        url = server.url(server.new_database())
+        with dev(folder, "--port", "0", "--database", url) as running:
+            running.wait_for("a first call")
+
+            assert status(running, "addNote", key_of(running, "scout")) == 200
+            assert status(running, "addNote", key_of(running, "writer")) == 403
+            environ = running.ask("writer", "/environ")
+            assert not any("postgresql" in value for value in environ.values())
+            assert running.end() == 0
+            assert running.processes() == set()

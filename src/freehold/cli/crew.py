@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from freehold.app import App, Service
 from freehold.cli.console import TALK, say
+from freehold.cli.generate import renew_clients
 from freehold.cli.serving import DEFAULT_PORT, SOCKET_NAME, Serving
 from freehold.cli.welcome import show_welcome
 from freehold.clock import SystemClock
@@ -182,7 +183,7 @@ class _Run:
         looking = self._stopping.wait() if self._reloader is None else self._reloader.watch(started)
         async with asyncio.TaskGroup() as group:
             group.create_task(looking)
-            await self._crew.start()
+            await self._crew.start(lambda: renew_clients(self._app))
             self._welcome()
             started.set()
 

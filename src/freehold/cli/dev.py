@@ -22,7 +22,7 @@ from freehold.cli.finding import (
     FolderOption,
     find_app,
 )
-from freehold.cli.generate import clients_folder, write_clients
+from freehold.cli.generate import renew_clients
 from freehold.cli.serve import HostOption, LimitOption, PortOption, SocketOption
 from freehold.cli.serving import DEFAULT_PORT, Serving, log_to_stderr, serve_app
 from freehold.cli.welcome import show_welcome
@@ -93,8 +93,6 @@ def dev(
     if wanted == [found.service] or not found.services:
         serve_alone(found, how, in_crew=in_crew)
         return
-    if found.service in wanted:
-        renew_clients(found)
     run_crew(found, how, wanted, said=app or app_option, reload=reload, began_ns=began_ns)
 
 
@@ -136,13 +134,6 @@ def serve_alone(found: App, how: Serving, *, in_crew: bool) -> None:
 
     serve_app(found, how, opened=opened)
     say("stopped" if in_crew else "stopped; the data is kept")
-
-
-def renew_clients(app: App) -> None:
-    """Bring a `clients` folder that is there up to date, and say which files were not."""
-    if clients_folder(app).is_dir():
-        for path in write_clients(app, clients_folder(app)):
-            say(f"generated {path}")
 
 
 def dev_key(running: OpenApp) -> str:

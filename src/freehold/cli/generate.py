@@ -55,6 +55,13 @@ def write_clients(app: App, folder: Path) -> list[Path]:
     return [folder / name for name, text in _files(app).items() if write(folder / name, text)]
 
 
+def renew_clients(app: App) -> None:
+    """Bring a `clients` folder that is there up to date, and say which files were not."""
+    if clients_folder(app).is_dir():
+        for path in write_clients(app, clients_folder(app)):
+            say(f"generated {path}")
+
+
 def stale_clients(app: App, folder: Path) -> list[Path]:
     """The files that say something else than the contract."""
     from freehold.generate.files import check

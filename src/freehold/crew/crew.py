@@ -258,9 +258,12 @@ class Crew:
                 "(0: free ones).",
             )
 
-    async def start(self) -> None:
+    async def start(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """
         Start all, each after those it needs; who does not come is not waited for for ever.
+
+        Args:
+            meanwhile: What must be done before the first service, while the data layer starts.
 
         Raises:
             StartError: The data layer cannot be started; its own lines say why.
@@ -268,6 +271,7 @@ class Crew:
         await self._warden.start()
         if self.data_layer is not None:
             self.data_layer.start()
+            await asyncio.to_thread(meanwhile)
             if not await self.data_layer.settled(until_crash=True):
                 code = self.data_layer.code
                 if code is not None:
