@@ -8,6 +8,7 @@ the others: no finished step is done again, no idea is there twice, nothing is w
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -233,3 +234,24 @@ def test_a_dead_letter_is_delivered_again(
     assert (len(news.calls()), small_model.asked) == (searches, ["dedupe", "generate"])
     [session] = [each for each in dal.list_sessions() if each.publication_id == id]
     assert len(small_writer.posts[session.id]) == 1
+
+
+def test_a_scout_that_is_asked_to_stop_goes_on_at_its_next_start(
+    scout: ScoutProcess, dal: DataLayerSync, small_writer: SmallWriter, small_model: SmallModel
+) -> None:
+    """In the middle of a step, within five seconds; the step has not failed by it."""
+    id = publication(dal, "pub-asked")
+    small_model.gates.close("generate")
+    run = scout.run(id)
+    small_model.gates.wait("generate")
+
+    began = time.monotonic()
+    scout.end(signal.SIGTERM)
+    took = time.monotonic() - began
+    scout.start()
+    told = scout.ended(run)
+
+    assert took < 5
+    assert (told["state"], told["result"]["written"]) == ("finished", 1), told
+    assert [each["state"] for each in told["steps"]] == ["finished"] * 12
+    assert "Traceback" not in scout.log.read_text()

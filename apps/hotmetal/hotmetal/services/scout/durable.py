@@ -2,7 +2,7 @@
 The durable steps and the queue: the only file that knows DBOS, the library that keeps them.
 
 Its store is one SQLite file in the scout's folder. What this file takes care of, because the
-library leaves it to its user (docs/explanation/durable-scout.md has the reasons and the numbers):
+library leaves it to its user (apps/hotmetal/SCOUT.md has the reasons and the numbers):
 
 - The version of the application is said by us. The library's own is a hash of the code, and it
   recovers only runs of its own version: with it, every change would strand the runs under way.

@@ -88,6 +88,8 @@ class Scout:
 
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
+        if self._settings.model is None:
+            LOG.info("HOTMETAL_MODEL is not set: ideas come from the offline model")
         await self._durable.launch()
         ticking = asyncio.create_task(self._tick_when_there())
         try:
@@ -115,7 +117,6 @@ class Scout:
 
 def _thinker(settings: ScoutSettings) -> Thinker:
     if settings.model is None:
-        LOG.info("HOTMETAL_MODEL is not set: ideas come from the offline model")
         return offline_thinker()
     try:
         model = infer_model(settings.model)
