@@ -93,7 +93,7 @@ PROMISES: Final = (
             "callers go on.",
             "a flood that fills the network before it reaches the process; calls of many "
             "connections that began before there was too much: what they hold is beyond "
-            "`held_bytes_max` by their answers, for about a second."),
+            "`held_bytes_max` by their answers, for some seconds."),
     Promise("P17", "No untyped error",
             "No input makes an `internal` error; each refusal has a code and carries nothing from "
             "inside.",
