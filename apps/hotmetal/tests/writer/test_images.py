@@ -72,7 +72,7 @@ def test_the_chosen_image_goes_with_the_session(ask: Caller) -> None:
         url.replace("http://127.0.0.1", "http://evil.example"),
         f"javascript:{short}",
         url + "?x=1",
-        url[:-5] + "0.svg",
+        url[:-5] + ("1.svg" if url[-5] == "0" else "0.svg"),
         short.replace("/sessions/", "/sessions/../sessions/"),
         "http://[",
     ):
