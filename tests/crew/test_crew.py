@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from freehold.testing.cluster import cluster
-from tests.crew.tiny import Dev, dev, order, taken_port, write_application
+from tests.crew.tiny import Dev, dev, free_ports, order, write_application
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/cwd").exists(), reason="who still runs is read from Linux's /proc"
@@ -243,8 +244,7 @@ def test_what_is_changed_is_started_again(folder: Path) -> None:
 
 def test_only_one_waits_for_its_data_layer(folder: Path) -> None:
     """It says for whom and how he is started; and goes on when he is."""
-    holder, port = taken_port()
-    holder.close()
+    port = free_ports()
     with dev(folder, "--only", "writer", "--port", str(port)) as alone:
         alone.wait_for("waiting for its first key")
         assert f"no data layer at http://127.0.0.1:{port} (binding DAL)" in alone.said
@@ -270,9 +270,13 @@ def test_an_unknown_name_is_refused_with_the_list(folder: Path) -> None:
 
 def test_a_taken_port_is_named_with_who_wants_it(folder: Path) -> None:
     """And what can be done; nothing was started."""
-    holder, port = taken_port()
-    with holder, dev(folder, "--port", str(port - 2)) as refused:
-        # 8791 moved to port - 2 moves scout's 8793 to the taken one.
+    first = free_ports()
+    # Who moves 8791 there, moves the scout's 8793 to the one that is taken.
+    port = first + 2
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        dev(folder, "--port", str(first)) as refused,
+    ):
         assert refused.process.wait(30) == 75
 
     assert f"port {port} of scout is taken" in refused.said

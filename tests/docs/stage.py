@@ -293,18 +293,20 @@ def fits(expected: str, said: str) -> bool:
 
 def free_ports(count: int) -> list[str]:
     """Ports behind each other that nobody listens on, and that do not look like a page's."""
-    while True:
+    # Below those that the system hands out: beside them, connections come and go.
+    for first in range(20_000 + time.monotonic_ns() // 1000 % 10_000, 32_000, 16):
         with ExitStack() as held:
-            first = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
             found = [str(first + number) for number in range(count)]
             if any(shown in port for shown in PORTS for port in found):
                 continue
             try:
-                for port in found[1:]:
-                    held.enter_context(socket.create_server(("127.0.0.1", int(port))))
+                # Pages name a few more of their own, which move with these.
+                for port in range(first, first + 16):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
             except (OSError, OverflowError):
                 continue
             return found
+    raise PageBroken("there are no free ports")
 
 
 _SERVERS: Final[list[Cluster]] = []
