@@ -30,6 +30,7 @@ QUESTIONS = (
     "bench_client",
     "bench_group_commit",
     "bench_promises",
+    "bench_first_call",
     "bench_pg_bridge",
     "bench_postgres",
     "bench_pg_scale",
