@@ -46,6 +46,7 @@ class Room:
         self.url = f"http://127.0.0.1:{port}"
         self._module = module
         self._environ = environ | {"PORT": str(port)}
+        self._besides: dict[str, str] = {}
         self._log = Path(environ["DATA_DIR"]).with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,8 +54,26 @@ class Room:
         """Start it, without waiting."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module], env=self._environ, stdout=log, stderr=log
+                [sys.executable, "-m", self._module],
+                env=self._environ | self._besides,
+                stdout=log,
+                stderr=log,
             )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.begin()
+        self.wait()
+
+    def restart(self, besides: dict[str, str]) -> None:
+        """Stop it and start it, with these variables besides its own from now on."""
+        self.end()
+        self._besides = besides
+        self.start()
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.end(signal.SIGKILL)
 
     def wait(self) -> None:
         """Until it answers."""

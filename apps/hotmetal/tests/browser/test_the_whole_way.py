@@ -32,6 +32,7 @@ def test_from_the_news_to_a_published_post(opens: Opens, home: House) -> None:
     promotes(page, title)
     talks_until_there_is_a_draft(page)
     revises(page)
+    takes_a_picture(page)
     address = publishes(page, home)
     sees_what_was_done(page, title, address)
 
@@ -100,6 +101,21 @@ def revises(page: Page) -> None:
     expect(page.get_by_role("log").get_by_text(FACT)).to_be_visible()
     page.goto(here)
     expect(page.locator("article.draft")).to_have_attribute("data-version", "2")
+
+
+def takes_a_picture(page: Page) -> None:
+    """Four are made of a description; the one that is taken is still there after a reload."""
+    page.get_by_role("link", name="Picture").click()
+    page.get_by_role("button", name="Suggest it").click()
+    expect(page.get_by_label("What it shows")).not_to_have_value("")
+    page.get_by_role("button", name="Make four pictures").click()
+    expect(page.locator(".image img")).to_have_count(4)
+    page.get_by_label("Picture 2").check()
+    expect(page.get_by_text("This picture goes with the post.")).to_be_visible()
+    page.reload()
+    taken = page.get_by_role("img", name="The picture of this post")
+    expect(taken).to_be_visible()
+    assert taken.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
 
 
 def publishes(page: Page, home: House) -> str:

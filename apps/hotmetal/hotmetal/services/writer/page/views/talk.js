@@ -48,6 +48,7 @@ class Talk {
     // The answer under way: what was said, what has come of it, what the writer is doing.
     this.live = null;
     this.looking = false;
+    this.isNext = false;
     this.place = h("div", {});
     this.hints = h("div", { class: "hints" });
     this.phaseNode = h("div", {});
@@ -135,12 +136,15 @@ class Talk {
 
   async settled() {
     await this.load();
+    if (this.isNext) this.sayTyped();
     await this.drafted();
   }
 
   sayTyped() {
     const message = this.text.value.trim();
-    if (message !== "" && !this.isBusy()) this.send({ message }, message);
+    // Said into an answer that still comes: it goes out when that is whole.
+    this.isNext = this.isBusy();
+    if (message !== "" && !this.isNext) this.send({ message }, message);
   }
 
   isBusy() {
