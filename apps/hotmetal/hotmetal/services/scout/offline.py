@@ -91,13 +91,15 @@ def _idea(
     publication: dict[str, Any], topic: str, found: dict[str, Any], wanted: set[str]
 ) -> dict[str, Any]:
     shared = wanted & words_of(f"{found['title']} {found['snippet']}")
-    host = (urlsplit(found["url"]).hostname or "a source").removeprefix("www.")
+    host = (urlsplit(found["url"]).hostname or "").removeprefix("www.")
+    # The sample feed lives at a bare number, which is nobody's name.
+    by = f" As told by {host}." if any(each.isalpha() for each in host) else ""
     told = found["snippet"] or found["title"]
     source = {name: found[name] for name in ("url", "title", "snippet", "publishedAt")}
     return {
         "title": found["title"],
         "angle": f"What it changes for those who follow {topic} in {publication['name']}",
-        "summary": f"{told.rstrip('.')}. As told by {host}.",
+        "summary": f"{told.rstrip('.')}.{by}",
         "topic": topic,
         "relevance_score": round(0.4 + 0.6 * len(shared) / max(1, len(wanted)), 2),
         "sources": [{name: value for name, value in source.items() if value}],
