@@ -27,7 +27,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from hotmetal.clients.hotmetal import ListAuditLogsFilters
-from tests.whole.running import HotMetal, running, stored, until
+from tests.whole.running import HotMetal, stored, until
 
 from tests.faults.figures import record
 from tests.faults.share import SEED, note, share
@@ -37,6 +37,7 @@ pytestmark = [
     pytest.mark.promise("P1"),
     pytest.mark.promise("P4"),
     pytest.mark.timeout(share(240, 3_600)),
+    pytest.mark.xdist_group("whole"),
 ]
 
 SCOUTS: Final = 3
@@ -178,27 +179,26 @@ def is_over(face: httpx.Client, run: str) -> bool:
     return bool(told) and told["state"] in _OVER
 
 
-def test_three_scouts_eight_publications_and_a_data_layer_that_dies(tmp_path: Path) -> None:
+def test_three_scouts_eight_publications_and_a_data_layer_that_dies(house: HotMetal) -> None:
     """No idea twice, no post twice, and every attempt in the audit log."""
     began, chance = time.monotonic(), random.Random(SEED)
     ids: list[str] = []
     killed: Counter[str] = Counter()
     runs = 0
-    with running(tmp_path / "hotmetal") as house:
-        with scouts(house) as more:
-            faces = [house.face("scout"), *(each.http for each in more)]
-            for turn in range(ROUNDS):
-                new = make_publications(house, turn)
-                asked = ask_by_hand(faces, new)
-                killed += trouble(house, more, chance)
-                for face, run in asked:
-                    until(partial(is_over, face, run), f"{run} to end", seconds=300)
-                ids += new
-                runs += len(asked)
-            for face in faces:
-                until(partial(nothing_waits, face), "the scheduled runs to end")
-        found = Found(house, ids)
-        until(found.look, "everything that was written to be published")
+    with scouts(house) as more:
+        faces = [house.face("scout"), *(each.http for each in more)]
+        for turn in range(ROUNDS):
+            new = make_publications(house, turn)
+            asked = ask_by_hand(faces, new)
+            killed += trouble(house, more, chance)
+            for face, run in asked:
+                until(partial(is_over, face, run), f"{run} to end", seconds=120)
+            ids += new
+            runs += len(asked)
+        for face in faces:
+            until(partial(nothing_waits, face), "the scheduled runs to end")
+    found = Found(house, ids)
+    until(found.look, "everything that was written to be published")
     attempts = attempts_of(house)
     bad = found.faults() + abs(attempts - found.rows)
     record(
@@ -214,6 +214,9 @@ def test_three_scouts_eight_publications_and_a_data_layer_that_dies(tmp_path: Pa
     )
     note(f"{runs} runs, {len(found.ideas)} ideas, {len(found.posts)} posts, {dict(killed)}")
     assert len(found.posts) >= len(ids), "hardly anything was written"
+    said = house.log.lower()
+    assert "database is locked" not in said, "two processes have written into one database"
+    assert "sqlite_busy" not in said
     assert bad == 0, f"seed {SEED}: {found.faults()} wrong, {attempts} attempts, {found.rows} rows"
 
 

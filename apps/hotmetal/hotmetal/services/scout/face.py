@@ -51,12 +51,15 @@ class Face:
         dal: The data layer.
         durable: The queue and its runs.
         api_key: What callers show as `Authorization: Bearer …`.
+        store_id: Names this scout in the ids of its runs. Others may be asked under the same key,
+            and what a run does carries keys that are made of its id.
     """
 
-    def __init__(self, dal: DataLayer, durable: Durable, api_key: str) -> None:
+    def __init__(self, dal: DataLayer, durable: Durable, api_key: str, *, store_id: str) -> None:
         self._dal = dal
         self._durable = durable
         self._api_key = api_key
+        self._store_id = store_id
 
     def app(self, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]) -> Starlette:
         """The application."""
@@ -104,7 +107,7 @@ class Face:
             raise ApiError(400, f"publicationId is longer than {_ID_MOST} characters")
         # Only for its refusal: without the data layer a run would fail step by step.
         await self._dal.get_publication_by_id(publication_id)
-        run_id = f"scout-{publication_id}-{_manual(request)}"
+        run_id = f"scout-{publication_id}-{self._manual(request)}"
         await self._durable.enqueue(
             Order(run_id=run_id, publication_id=publication_id, triggered_by="manual")
         )
@@ -113,9 +116,18 @@ class Face:
     async def run_all(self, request: Request) -> Response:
         """A manual run for every publication."""
         ids = await self._dal.get_all_publication_ids()
-        id = _manual(request)
+        id = self._manual(request)
         await self._durable.start_all(id)
         return answer({"id": id, "queued": len(ids)}, 202)
+
+    def _manual(self, request: Request) -> str:
+        """What makes the ids of manual runs: the caller's key, so that asking twice is one run."""
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return f"manual-{secrets.token_hex(16)}"
+        if not 1 <= len(key) <= _ID_MOST:
+            raise ApiError(400, f"Idempotency-Key takes 1 to {_ID_MOST} characters")
+        return f"manual-{hashlib.sha256(f'{self._store_id} {key}'.encode()).hexdigest()[:32]}"
 
     async def runs(self, request: Request) -> Response:
         """The runs, of one publication or of all, the newest first."""
@@ -148,16 +160,6 @@ class Face:
         except NotDead:
             raise ApiError(409, "the run is not a dead letter") from None
         return answer(_run(await self._durable.run(id)), 202)
-
-
-def _manual(request: Request) -> str:
-    """What makes the ids of manual runs: the caller's key, so that asking twice is one run."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return f"manual-{secrets.token_hex(16)}"
-    if not 1 <= len(key) <= _ID_MOST:
-        raise ApiError(400, f"Idempotency-Key takes 1 to {_ID_MOST} characters")
-    return f"manual-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def _limit(request: Request) -> int:

@@ -77,7 +77,7 @@ class Scout:
         self._durable.register(
             lambda order: workflow.run(steps, jobs, order), self._hours.tick, self._hours.run_all
         )
-        face = Face(self._dal, self._durable, settings.api_key)
+        face = Face(self._dal, self._durable, settings.api_key, store_id=self._store.id)
         return face.app(self._life)
 
     def _provider(self) -> Provider:
