@@ -344,6 +344,7 @@ def frames() -> Target:
     def run(data: bytes) -> None:
         lead = data[0] if data else 0
         rest = data[1:]
+        front.hub.dispatcher.seen.clear()  # type: ignore[attr-defined]
         stream = rest if lead & 1 else frame(rest) if rest else b""
         greeting = b"" if lead & 2 else hello
         connection = FramesConnection(front.hub, trusted=bool(lead & 4))
