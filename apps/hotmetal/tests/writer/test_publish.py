@@ -185,7 +185,10 @@ def test_a_cms_that_refuses_leaves_the_draft_to_be_tried_again(press: Press) -> 
     id = press.ask.written()
     press.fail(path="/api/posts", method="POST", status=422, body={"error": "no kites here"})
 
-    assert press.publish(id) == (502, {"error": "Failed to publish: no kites here"})
+    assert press.publish(id) == (
+        502,
+        {"error": "Failed to publish: the CMS answered 422: no kites here"},
+    )
     assert press.ask.get(f"/api/sessions/{id}/drafts")["phase"] == "revising"
     assert press.ask.get(f"/api/sessions/{id}")["status"] == "active"
     status, said = press.publish(id, slug="kites-2")
@@ -241,7 +244,8 @@ def test_a_missing_cms_is_said_and_nothing_waits(data_layer: ServerProcess, tmp_
     with DataLayerSync.connect(data_layer.address) as sync:
         rows = [row.status for row in rows_of(sync, id)]
 
-    assert answer == (502, {"error": "Failed to publish: no CMS at http://127.0.0.1:9"})
+    said = "no CMS answers at http://127.0.0.1:9; CMS_URL says where it is"
+    assert answer == (502, {"error": f"Failed to publish: {said}"})
     assert rows == ["failed"]
 
 

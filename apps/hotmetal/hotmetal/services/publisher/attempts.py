@@ -18,7 +18,7 @@ import msgspec
 
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import AuditLogInput, DataLayer
-from hotmetal.services.publisher.cms import Cms, CmsRefused, CmsSilent
+from hotmetal.services.cms import Cms, CmsFailed, CmsRefused
 from hotmetal.services.publisher.outcomes import NotKnown, NotPublished, NotYetKnown, Published
 from hotmetal.services.publisher.store import Attempt, Chore, State, Store
 
@@ -182,7 +182,7 @@ class Publishing:
                     attempt, chore, then="resolution" if chore == "audit" else None
                 )
                 continue
-            except (CmsRefused, CmsSilent) as error:
+            except CmsFailed as error:
                 LOG.warning("the rendition of attempt %s: %s", attempt.id, error)
                 is_final = isinstance(error, CmsRefused) and error.status in (400, 404, 409, 422)
                 if not is_final:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from hotmetal.services.publisher.cms import Cms, CmsRefused, CmsSilent, Post
+from hotmetal.services.cms import Cms, CmsFailed, CmsRefused, CmsSilent, Post
 from hotmetal.services.publisher.outcomes import NotKnown, NotPublished, Published
 from hotmetal.services.publisher.store import Attempt
 
@@ -77,7 +77,7 @@ class Blog:
             await _twice(
                 lambda: self._cms.create_rendition(post.id, said, key=f"{attempt.key}/rendition")
             )
-        except (CmsRefused, CmsSilent) as error:
+        except CmsFailed as error:
             await self._put_back(attempt, post)
             raise NotPublished(str(error)) from None
 
@@ -85,7 +85,7 @@ class Blog:
         previous = attempt.plan["previous"]
         try:
             await _twice(lambda: self._cms.set_status(post.id, previous))
-        except (CmsRefused, CmsSilent) as error:
+        except CmsFailed as error:
             raise NotKnown(
                 f"the post is published without a rendition, and its status cannot be put back to"
                 f" {previous!r}: {error}"

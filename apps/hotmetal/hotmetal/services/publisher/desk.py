@@ -7,8 +7,8 @@ import dataclasses
 from starlette.requests import Request
 
 from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.cms import Cms
 from hotmetal.services.publisher.attempts import Publishing
-from hotmetal.services.publisher.cms import Cms
 from hotmetal.services.publisher.oauth_client import LinkedInOAuth
 from hotmetal.services.publisher.settings import PublisherSettings
 from hotmetal.services.publisher.tokens import Tokens

@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.cms import Cms
 from hotmetal.services.publisher import oauth_routes, publish_routes
 from hotmetal.services.publisher.attempts import Outlet, Publishing
 from hotmetal.services.publisher.blog import Blog
-from hotmetal.services.publisher.cms import Cms
 from hotmetal.services.publisher.desk import Desk, desk_of
 from hotmetal.services.publisher.linkedin import LinkedInPosts
 from hotmetal.services.publisher.oauth_client import LinkedInOAuth

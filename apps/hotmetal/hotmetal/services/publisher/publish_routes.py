@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hotmetal.clients.hotmetal import ListAuditLogsFilters
-from hotmetal.services.publisher.cms import CmsRefused, CmsSilent, Post
+from hotmetal.services.cms import CmsFailed, Post
 from hotmetal.services.publisher.commentary import commentary
 from hotmetal.services.publisher.desk import Desk, let_in
 from hotmetal.services.publisher.outcomes import Published
@@ -261,7 +261,7 @@ async def _audited(desk: Desk, post_id: str, outlet: str) -> bool:
 async def _post(desk: Desk, post_id: str) -> Post:
     try:
         post = await desk.cms.post(post_id)
-    except (CmsRefused, CmsSilent) as error:
+    except CmsFailed as error:
         raise ApiError(502, str(error)) from None
     if post is None:
         raise ApiError(404, f"there is no post {post_id!r}")
@@ -272,15 +272,15 @@ async def _post_for(desk: Desk, external_id: str | None) -> Post | None:
     if external_id is None:
         return None
     try:
-        return await desk.cms.post_for(external_id)
-    except (CmsRefused, CmsSilent) as error:
+        return await desk.cms.find_post(external_id)
+    except CmsFailed as error:
         raise ApiError(502, str(error)) from None
 
 
 async def _has_rendition(desk: Desk, post_id: str) -> bool:
     try:
         renditions = await desk.cms.renditions(post_id)
-    except (CmsRefused, CmsSilent) as error:
+    except CmsFailed as error:
         raise ApiError(502, str(error)) from None
     return any(each.outlet == "linkedin" and each.status == "published" for each in renditions)
 

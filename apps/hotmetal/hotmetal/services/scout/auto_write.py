@@ -24,6 +24,7 @@ import msgspec
 
 from hotmetal.clients.hotmetal import DataLayer, IdeaAlreadyPromoted, IdeaDismissed
 from hotmetal.schedule import week_start
+from hotmetal.services.assignment import write_assignment
 from hotmetal.services.scout.clock import Clock
 from hotmetal.services.scout.ideas import Proposal, idea_id
 from hotmetal.services.scout.workflow import Order, Policy, Progress, Publication
@@ -203,18 +204,13 @@ def slug_of(title: str) -> str:
 
 
 def seed_context(publication: Publication, idea: Proposal) -> str:
-    """What the agent is told about the post: the assignment, and where the story was found."""
-    parts = [
-        "## Writing Assignment",
-        f"**Publication:** {publication.name}\n**Title:** {idea.title}\n**Angle:** {idea.angle}",
-        f"**Brief:**\n{idea.summary}",
-    ]
-    if publication.writing_tone:
-        parts.append(f"**Writing Tone:** {publication.writing_tone}")
-    if idea.sources:
-        parts.append("## Source Material")
-        parts += [
-            f"### {each.get('title', '')}\nURL: {each['url']}\n{each.get('snippet', '')}"
-            for each in idea.sources
-        ]
-    return "\n\n".join(parts) + "\n"
+    """What the agent is told about the post."""
+    return write_assignment(
+        publication=publication.name,
+        tone=publication.writing_tone,
+        title=idea.title,
+        angle=idea.angle,
+        summary=idea.summary,
+        sources=[(each.get("title", ""), each["url"], each.get("snippet", ""))
+                 for each in idea.sources],
+    )  # fmt: skip

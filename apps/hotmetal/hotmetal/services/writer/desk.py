@@ -7,8 +7,8 @@ import dataclasses
 from starlette.requests import Request
 
 from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.cms import Cms
 from hotmetal.services.writer.agent.agents import Agents
-from hotmetal.services.writer.cms import Cms
 from hotmetal.services.writer.neighbour import Neighbours
 from hotmetal.services.writer.settings import WriterSettings
 

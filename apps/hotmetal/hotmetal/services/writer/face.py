@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import DataLayer
+from hotmetal.services.cms import Cms
 from hotmetal.services.web import answer, with_errors
 from hotmetal.services.writer.agent.agents import Agents
 from hotmetal.services.writer.agent.images import Images
@@ -26,7 +27,6 @@ from hotmetal.services.writer.agent.publishing import Publishing
 from hotmetal.services.writer.agent.search import make_search
 from hotmetal.services.writer.agent.store import Store
 from hotmetal.services.writer.browsers import Browsers
-from hotmetal.services.writer.cms import Cms
 from hotmetal.services.writer.desk import Desk, dal_of
 from hotmetal.services.writer.gate import Gate
 from hotmetal.services.writer.neighbour import Neighbours

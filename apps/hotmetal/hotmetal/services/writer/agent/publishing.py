@@ -21,9 +21,9 @@ import msgspec
 
 from freehold.errors import CallError
 from hotmetal.clients.hotmetal import AuditLogInput, Publication, Session, UpdateSessionInput
+from hotmetal.services.cms import CmsAbsent, CmsFailed, CmsRefused, CmsSilent, Post
 from hotmetal.services.web import ApiError
 from hotmetal.services.writer.agent.store import Attempt, Draft, Store, new_attempt
-from hotmetal.services.writer.cms import CmsAbsent, CmsFailed, CmsRefused, CmsSilent, Post
 from hotmetal.services.writer.cms_publications import with_cms_publication
 from hotmetal.services.writer.desk import Desk
 from hotmetal.services.writer.html import as_html

@@ -20,6 +20,7 @@ from hotmetal.clients.hotmetal import (
     Publication,
     Session,
 )
+from hotmetal.services.assignment import write_assignment
 from hotmetal.services.web import ApiError, answer, body_of
 from hotmetal.services.writer.desk import dal_of
 from hotmetal.services.writer.wishes import found, idempotency_key, new_id, one_of, required
@@ -135,18 +136,15 @@ async def _idea(request: Request) -> Idea:
 
 
 def seed_context(idea: Idea, publication: Publication) -> str:
-    """What the agent is told about the post: the assignment, and where the story was found."""
-    parts = [
-        "## Writing Assignment",
-        f"**Publication:** {publication.name}\n**Title:** {idea.title}\n**Angle:** {idea.angle}",
-        f"**Brief:**\n{idea.summary}",
-    ]
-    if publication.writing_tone:
-        parts.append(f"**Writing Tone:** {publication.writing_tone}")
-    if idea.sources:
-        parts.append("## Source Material")
-        parts += [f"### {each.title}\nURL: {each.url}\n{each.snippet}" for each in idea.sources]
-    return "\n\n".join(parts) + "\n"
+    """What the agent is told about the post."""
+    return write_assignment(
+        publication=publication.name,
+        tone=publication.writing_tone,
+        title=idea.title,
+        angle=idea.angle,
+        summary=idea.summary,
+        sources=[(each.title, each.url, each.snippet) for each in idea.sources or ()],
+    )
 
 
 ROUTES: Final[list[BaseRoute]] = [

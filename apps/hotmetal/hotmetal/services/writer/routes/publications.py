@@ -20,8 +20,8 @@ from hotmetal.clients.hotmetal import (
     Schedule,
     UpdatePublicationInput,
 )
+from hotmetal.services.cms import CmsFailed
 from hotmetal.services.web import ApiError, answer, body_of
-from hotmetal.services.writer.cms import CmsFailed
 from hotmetal.services.writer.cms_publications import with_cms_publication
 from hotmetal.services.writer.desk import Desk, dal_of, desk_of
 from hotmetal.services.writer.wishes import (

@@ -1,34 +1,37 @@
 """
-The CMS, over HTTP: its publications and posts.
+The CMS, over HTTP, as the writer and the publisher need it: publications, posts, renditions.
 
-Whatever is sent carries an idempotency key, so that sending it again is safe. An answer that
-never came is `CmsSilent`: what was asked for may have happened.
+Whatever is sent more than once carries an idempotency key or does no harm twice. Three ends of a
+call are told apart: it refused (nothing happened), it was not there (nothing was sent), it was
+silent (nobody knows).
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 T = TypeVar("T")
+_WORDS_MAX: Final = 300
 _TIMEOUT_S: Final = 10.0
 
 
 class CmsFailed(Exception):
-    """The CMS did not do what it was asked."""
+    """The CMS did not do what it was asked, as far as is known."""
 
 
 class CmsRefused(CmsFailed):
-    """The CMS said no; nothing happened."""
+    """The CMS said no; nothing happened. `status` is None where it was not the CMS that said it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
 
 
-class CmsAbsent(CmsFailed):
+class CmsAbsent(CmsRefused):
     """Nobody is there to be asked; nothing was sent."""
 
 
@@ -36,20 +39,38 @@ class CmsSilent(CmsFailed):
     """The CMS broke off, took too long or failed inside: nobody knows what happened."""
 
 
-class Post(msgspec.Struct, frozen=True):
+class Post(msgspec.Struct, rename="camel"):
     """A post as the CMS answers it."""
 
     id: str
-    slug: str = ""
     title: str = ""
+    slug: str = ""
+    content: str = ""
+    status: str = "draft"
     url: str | None = None
+    hook: str | None = None
+    excerpt: str | None = None
 
 
-class _Publication(msgspec.Struct, frozen=True):
+class Rendition(msgspec.Struct, rename="camel"):
+    """A post as it stands on an outlet."""
+
+    id: str
+    outlet: str
+    status: str
+    external_url: str | None = None
+    external_id: str | None = None
+
+
+class _Renditions(msgspec.Struct):
+    data: list[Rendition]
+
+
+class _Publication(msgspec.Struct):
     id: str
 
 
-class _Posts(msgspec.Struct, frozen=True):
+class _Posts(msgspec.Struct):
     data: list[Post]
 
 
@@ -77,18 +98,40 @@ class Cms:
         raw = await self._send("POST", "/api/publications", {"name": name, "slug": slug}, key=key)
         return _read(raw, _Publication).id
 
-    async def create_post(self, post: dict[str, Any], *, key: str) -> Post:
-        """The new post, or the one that was made under the key before."""
-        return _read(await self._send("POST", "/api/posts", post, key=key), Post)
-
-    async def change_post(self, id: str, post: dict[str, Any]) -> Post:
-        """The post as it is after the change; doing it twice is doing it once."""
-        return _read(await self._send("PATCH", f"/api/posts/{id}", post), Post)
+    async def post(self, id: str) -> Post | None:
+        """The post, or None."""
+        try:
+            return _read(await self._send("GET", _path(id)), Post)
+        except CmsRefused as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def find_post(self, external_id: str) -> Post | None:
         """The post that was made for this, if there is one."""
         raw = await self._send("GET", "/api/posts", params={"externalId": external_id})
         return next(iter(_read(raw, _Posts).data), None)
+
+    async def create_post(self, said: dict[str, Any], *, key: str) -> Post:
+        """The new post, or the one that was made under the key before."""
+        return _read(await self._send("POST", "/api/posts", said, key=key), Post)
+
+    async def change_post(self, id: str, said: dict[str, Any]) -> Post:
+        """The post after the change; doing it twice is doing it once."""
+        return _read(await self._send("PATCH", _path(id), said), Post)
+
+    async def set_status(self, id: str, status: str) -> Post:
+        """The post with that status."""
+        return await self.change_post(id, {"status": status})
+
+    async def renditions(self, id: str) -> list[Rendition]:
+        """Where the post stands."""
+        return _read(await self._send("GET", f"{_path(id)}/renditions"), _Renditions).data
+
+    async def create_rendition(self, id: str, said: dict[str, Any], *, key: str) -> Rendition:
+        """The new rendition, or the one that was made under the key before."""
+        said = {name: value for name, value in said.items() if value is not None}
+        return _read(await self._send("POST", f"{_path(id)}/renditions", said, key=key), Rendition)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,24 +155,29 @@ class Cms:
             answer = await self._http.request(
                 method, path, json=body, headers=headers, params=params
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            raise CmsAbsent(f"no CMS at {self.url}") from None
-        except httpx.HTTPError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            raise CmsAbsent(f"no CMS answers at {self.url}; CMS_URL says where it is") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CmsSilent(f"the CMS did not answer: {type(error).__name__}") from None
         if answer.status_code >= 500:
             raise CmsSilent(f"the CMS answered {answer.status_code}: {_words(answer)}")
         if answer.status_code >= 300:
-            raise CmsRefused(answer.status_code, _words(answer))
+            said = f"the CMS answered {answer.status_code}: {_words(answer)}"
+            raise CmsRefused(said, answer.status_code)
         return answer.content
+
+
+def _path(id: str) -> str:
+    return f"/api/posts/{quote(id, safe='')}"
 
 
 def _words(answer: httpx.Response) -> str:
     """What the CMS said, cut to what fits a line."""
     try:
         said = msgspec.json.decode(answer.content, type=_Error).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError):
         said = ""
-    return (said or answer.reason_phrase)[:300]
+    return (said or answer.reason_phrase)[:_WORDS_MAX]
 
 
 def _read(raw: bytes, kind: type[T]) -> T:
