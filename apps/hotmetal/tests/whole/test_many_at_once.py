@@ -112,23 +112,37 @@ def scouts(house: HotMetal) -> Iterator[list[Scout]]:
 
 def make_publications(house: HotMetal, turn: int) -> list[str]:
     """Eight that publish by themselves, every one of them due."""
-    writer = house.face("writer")
     ids = []
     for number in range(PUBLICATIONS):
-        said = {
-            "name": f"Paper {turn}.{number}",
-            "slug": f"paper-{turn}-{number}",
-            "autoPublishMode": "publish",
-        }
-        made = writer.post("/api/publications", json=said)
-        assert made.status_code == 201, made.text
-        ids.append(made.json()["id"])
+        slug = f"paper-{turn}-{number}"
+        said = {"name": f"Paper {turn}.{number}", "slug": slug, "autoPublishMode": "publish"}
+        ids.append(made(house, "/api/publications", said, key=slug)["id"])
         topic = {"name": _TOPICS[number], "description": "What is new"}
-        assert writer.post(f"/api/publications/{ids[-1]}/topics", json=topic).status_code == 201
-    with house.dal() as dal:
-        for id in ids:
-            dal.update_publication_next_scout_at(id, int(time.time()) - 60)
+        made(house, f"/api/publications/{ids[-1]}/topics", topic, key=f"{slug}-topic")
+
+    def is_due() -> bool:
+        with house.dal() as dal:
+            for id in ids:
+                dal.update_publication_next_scout_at(id, int(time.time()) - 60)
+        return True
+
+    until(is_due, "the publications to be due")
     return ids
+
+
+def made(house: HotMetal, path: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+    """What the writer made; asked again while somebody is away."""
+    writer = house.face("writer")
+
+    def there() -> dict[str, Any] | None:
+        answer = writer.post(path, json=body, headers={"Idempotency-Key": key})
+        if answer.status_code in (502, 503):
+            return None
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    return until(there, f"{path} to be made")
 
 
 def ask_by_hand(faces: list[httpx.Client], ids: list[str]) -> list[tuple[httpx.Client, str]]:
