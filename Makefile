@@ -48,7 +48,7 @@ format: $(READY)
 lock: $(READY)
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile pyproject.toml --extra server --extra postgres \
-		--extra guard --group dev --group hotmetal --universal -p 3.11 \
+		--extra guard --extra dev --group dev --group hotmetal --universal -p 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
 		-o requirements.lock
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from freehold import Service
+from freehold.cli.crew import changes_looker
 from freehold.crew import find_env_file, read_env_file
 from freehold.crew.changes import Meaning, Sorter, mistake_in
 from freehold.crew.environment import Words
@@ -254,3 +257,14 @@ def test_a_mistake_is_found_before_anything_stops(tmp_path: Path) -> None:
     assert mistake_in({good, tmp_path / "gone.py", tmp_path / "page.html"}) is None
     assert mistake_in({good, bad}) == f"{bad}:2: invalid syntax"
     assert mistake_in({nulls}) is not None
+
+
+def test_without_the_library_nothing_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said how to have it; the crew runs all the same."""
+    said: list[bytes] = []
+    log = Log(["dev"], said.append, coloured=False)
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    monkeypatch.delitem(sys.modules, "freehold.crew.reload", raising=False)
+
+    assert changes_looker(cast("Any", None), log, []) is None
+    assert b"pip install 'freehold[dev]'" in b"".join(said)

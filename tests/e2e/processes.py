@@ -26,7 +26,7 @@ class ServerProcess:
 
     Args:
         folder: Where its database, secrets and socket are.
-        more: Further options of the command.
+        more: Further options of the command. `dev` of HotMetal starts its data layer alone.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class ServerProcess:
         command: str = "serve",
         more: Sequence[str] = (),
     ) -> None:
+        if command == "dev" and app == HOTMETAL:
+            more = ("--only", "data-layer", *more)
         self.folder = folder
         self.socket = folder / "freehold.sock"
         self._arguments = [

@@ -20,7 +20,7 @@ from freehold.cli.welcome import show_welcome
 from freehold.clock import SystemClock
 
 if TYPE_CHECKING:
-    from freehold.crew import Crew, Plan
+    from freehold.crew import Crew, Log, Plan
     from freehold.crew.reload import Reloader
 
 _OWN_NAME: Final = "dev"
@@ -63,11 +63,7 @@ def run_crew(
         if service.name in wanted and service not in plan.services:
             log.say(f"not started: {service.stands_in_for} is set", of=service.name)
     describe = [sys.executable, "-m", "freehold", "dev", *([said] if said else []), "--describe"]
-    reloader = None
-    if reload:
-        from freehold.crew.reload import Reloader
-
-        reloader = Reloader(crew, log, describe)
+    reloader = changes_looker(crew, log, describe) if reload else None
     run = _Run(app, crew, reloader, began_ns=began_ns)
     try:
         asyncio.run(run.main())
@@ -76,6 +72,18 @@ def run_crew(
     say("stopped; the data is kept")
     if run.is_hurried:
         sys.exit(130)
+
+
+def changes_looker(crew: Crew, log: Log, describe: list[str]) -> Reloader | None:
+    """What looks for changes; None where the library for it is not installed."""
+    try:
+        from freehold.crew.reload import Reloader
+    except ModuleNotFoundError as missing:
+        if missing.name != "watchfiles":
+            raise
+        log.say("changes are not looked for: pip install 'freehold[dev]'")
+        return None
+    return Reloader(crew, log, describe)
 
 
 def make_plan(app: App, how: Serving, wanted: Sequence[str], *, said: str | None) -> Plan:
