@@ -12,7 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 APP := apps/hotmetal/hotmetal/app.py
 APPS := $(APP) apps/linkie_claw/linkie_claw/app.py
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: run test check bench format lock faults clean
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,35 @@ def chromium_path() -> str | None:
     return found or shutil.which("google-chrome")
 
 
+#: The browser's library keeps an event loop running in the thread that it was started in, and
+#: switches stacks there. In a thread of its own it is in no other test's way.
+THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test with a browser runs in the browser's thread."""
+    if "chromium" not in pyfuncitem.fixturenames:
+        return None
+    wanted = pyfuncitem._fixtureinfo.argnames
+    given = {name: pyfuncitem.funcargs[name] for name in wanted}
+    THREAD.submit(pyfuncitem.obj, **given).result()
+    return True
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
         pytest.skip("no Chromium on this machine: install one, or name it in HOTMETAL_CHROMIUM")
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    playwright = THREAD.submit(lambda: sync_playwright().start()).result()
+    browser = THREAD.submit(
+        lambda: playwright.chromium.launch(executable_path=path, args=FLAGS)
+    ).result()
+    yield browser
+    THREAD.submit(browser.close).result()
+    THREAD.submit(playwright.stop).result()
 
 
 @pytest.fixture(scope="session")
@@ -98,5 +118,5 @@ def opens(chromium: Browser, home: House) -> Iterator[Opens]:
 
     yield open_page
     for context in contexts:
-        context.close()
+        THREAD.submit(context.close).result()
     assert [line for line in heard if not any(text in line for text in allowed)] == []

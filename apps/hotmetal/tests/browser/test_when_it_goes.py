@@ -7,14 +7,15 @@ enough to be reloaded in its middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from hotmetal.stand_ins.in_thread import served
 from hotmetal.stand_ins.model import model_app
 from playwright.sync_api import Route, expect
-from tests.browser.conftest import Opens
+from tests.browser.conftest import PATIENCE_MS, Opens
 from tests.browser.house import House
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -36,6 +37,20 @@ def provider(home: House) -> Iterator[str]:
         home.writer.restart({})
 
 
+def calls(provider: str) -> int:
+    """How often the model was asked."""
+    told = httpx.get(f"{provider}/_stand_in/calls").json()
+    return len(told["data"] if isinstance(told, dict) else told)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it, with a deadline."""
+    end = time.monotonic() + PATIENCE_MS / 1_000
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
 def test_an_answer_outlives_a_reload_and_a_lost_writer_comes_back(
     opens: Opens, home: House, provider: str
 ) -> None:
@@ -55,9 +70,12 @@ def test_an_answer_outlives_a_reload_and_a_lost_writer_comes_back(
 
     # Gone in the middle of an answer: a banner, and what is typed stays.
     httpx.post(f"{provider}/_stand_in/fail", json={"times": 1, "slow_s": 20, "path": "/v1"})
+    asked = calls(provider)
     message.fill("And about couchettes.")
     message.press("Enter")
     expect(log.get_by_text("Thinking…")).to_be_visible()
+    # The page says so before the writer has heard anything; the model is asked by the writer.
+    until(lambda: calls(provider) > asked)
     message.fill("Typed meanwhile")
     home.writer.kill()
     httpx.post(f"{provider}/_stand_in/forget", json={})

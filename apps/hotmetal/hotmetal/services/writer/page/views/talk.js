@@ -207,7 +207,10 @@ class Talk {
   /** A message that never arrived is in the field again. */
   giveBack() {
     const arrived = this.turns.slice(-1).some(({ message }) => message === this.unsent);
-    if (this.unsent !== undefined && !arrived && this.text.value === "") this.typed(this.unsent);
+    // Before what was typed meanwhile: neither is lost.
+    if (this.unsent !== undefined && !arrived) {
+      this.typed([this.unsent, this.text.value].filter(Boolean).join("\n"));
+    }
     this.unsent = undefined;
   }
 
