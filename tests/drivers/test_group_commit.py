@@ -210,7 +210,7 @@ def _state(database: SqliteDatabase) -> Model:
 @pytest.mark.fault
 @pytest.mark.promise("P2")
 @pytest.mark.timeout(share(120, 7_200))
-@settings(max_examples=share(250, 20_000), deadline=None)
+@settings(max_examples=share(120, 20_000), deadline=None)
 @given(_batches)
 def test_a_batch_is_as_its_callers_one_after_the_other(batches: list[list[Action]]) -> None:
     """Each hears what it would have heard alone; the state and the sequence are the model's."""

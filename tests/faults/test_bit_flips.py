@@ -161,7 +161,7 @@ def _kind(answers: dict[str, Any], right: dict[str, Any]) -> str:
 def test_a_flip_in_a_cold_file_is_refused_or_harmless(ram: Path) -> None:
     """Every page has a checksum, and the header cannot deny it."""
     began = time.monotonic()
-    count = share(300, 10_000)
+    count = share(150, 10_000)
 
     found = flips(ram / "a.db", cold(ram / "a.db", has_checksums=True), "", count, seed="cold")
 
@@ -175,7 +175,7 @@ def test_a_flip_in_a_cold_file_is_refused_or_harmless(ram: Path) -> None:
 def test_a_flip_in_the_log_of_a_killed_process_is_refused_or_harmless(ram: Path) -> None:
     """What the log lost, callers had been told of: the start says so."""
     began = time.monotonic()
-    count = share(200, 10_000)
+    count = share(100, 10_000)
 
     found = flips(ram / "a.db", killed(ram / "a.db"), "-wal", count, seed="log")
 

@@ -22,7 +22,7 @@ from tests.faults.world import ENGINES, Engine, World, world
 pytestmark = pytest.mark.promise("P5")
 
 #: Calls of one history; the judges keep all of it in memory.
-_ROUND = share(8_000, 60_000)
+_ROUND = share(4_000, 60_000)
 #: What a call may end with here; every number that is asked for was told, so it is always reached.
 _CODES = {
     "ok", "OtherLength", "Lost", "Unavailable", "Overloaded", "DeadlineExceeded", "OutcomeUnknown",

@@ -111,7 +111,7 @@ def test_each_caller_of_a_batch_is_as_if_he_were_alone(
     began = time.monotonic()
     met = Met()
     with quiet():
-        for number in range(share(2_000, 100_000) // LIFE):
+        for number in range(share(1_000, 100_000) // LIFE):
             one_life(number, met)
             if met.wrong:
                 break

@@ -30,7 +30,7 @@ from tests.lockstep.habits import Habits
 from tests.lockstep.shelf import SHELF
 from tests.lockstep.words import START_S
 
-EXAMPLES = share(150, 70_000)
+EXAMPLES = share(80, 70_000)
 
 
 @pytest.mark.fault

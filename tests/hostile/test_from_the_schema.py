@@ -33,7 +33,7 @@ from tests.faults.share import SEED, share
 from tests.hostile.leaks import broken_rules
 from tests.hostile.served import Served
 
-CALLS = share(150, 10_000)
+CALLS = share(100, 10_000)
 CHECKS = [
     content_type_conformance,
     response_headers_conformance,
